@@ -1,0 +1,19 @@
+"""The one error type that users of the kit are meant to read."""
+
+
+class KitError(ValueError):
+    """A mistake that the user can mend: says what happened and how to mend it.
+
+    Args:
+        what: What happened, with the values involved and what was expected.
+        fix: What to do about it, as an imperative sentence without a full stop.
+
+    Example:
+        >>> print(KitError("num_heads=5 does not divide width=64", "Use 4 or 8 heads"))
+        num_heads=5 does not divide width=64. Use 4 or 8 heads.
+    """
+
+    def __init__(self, what: str, fix: str):
+        self.what = " ".join(what.split()).rstrip(".")
+        self.fix = " ".join(fix.split()).rstrip(".")
+        super().__init__(f"{self.what}. {self.fix}.")
