@@ -1,0 +1,1 @@
+"""Measurements on data and on activations: NumPy arrays in, numbers out."""
