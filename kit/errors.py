@@ -1,5 +1,8 @@
 """The one error type that users of the kit are meant to read."""
 
+from difflib import get_close_matches
+from typing import Any
+
 
 class KitError(ValueError):
     """A mistake that the user can mend: says what happened and how to mend it.
@@ -17,3 +20,20 @@ class KitError(ValueError):
         self.what = " ".join(what.split()).rstrip(".")
         self.fix = " ".join(fix.split()).rstrip(".")
         super().__init__(f"{self.what}. {self.fix}.")
+
+
+def known(kind: str, name: Any, names: Any) -> Any:
+    """`name` if it is one of `names`; else a `KitError` with the nearest name.
+
+    Example:
+        >>> known("mask", "causal", ["causal", "full"])
+        'causal'
+    """
+    names = list(names)
+    if name in names:
+        return name
+    near = get_close_matches(str(name), [str(n) for n in names], n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise KitError(
+        f"unknown {kind} {name!r}", f"{hint}Known are: {', '.join(map(str, names))}"
+    )

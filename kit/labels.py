@@ -1,0 +1,72 @@
+"""Row labels, generated from the difference between two configs."""
+
+from dataclasses import fields
+from typing import Any
+
+from kit.config import BlockConfig, ModelConfig
+
+
+def difference_label(config: ModelConfig, base: ModelConfig) -> str:
+    """What differs from the base, in words for a table's row.
+
+    Args:
+        config: The edited config.
+        base: The config that it is compared with.
+
+    Returns:
+        Such as `"positions learned → none; blocks 1-2: attention_skip 1 → 0"`, or
+        `"base"` when the two are equal.
+
+    Example:
+        >>> base = ModelConfig.uniform(3, vocabulary_size=9, context_length=8)
+        >>> edited = base.with_blocks({1: {"attention_skip": 0.0}})
+        >>> difference_label(edited, base)
+        'block 1: attention_skip 1 → 0'
+    """
+    parts = [
+        _change(entry.name, getattr(base, entry.name), getattr(config, entry.name))
+        for entry in fields(ModelConfig)
+        if entry.name != "blocks"
+        and getattr(base, entry.name) != getattr(config, entry.name)
+    ]
+    if len(config.blocks) != len(base.blocks):
+        parts.append(_change("blocks", len(base.blocks), len(config.blocks)))
+    parts += _block_changes(config, base)
+    return "; ".join(parts) or "base"
+
+
+def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
+    changed: dict[str, list[int]] = {}
+    for index, block in enumerate(config.blocks):
+        reference = base.blocks[min(index, len(base.blocks) - 1)]
+        for entry in fields(BlockConfig):
+            old, new = getattr(reference, entry.name), getattr(block, entry.name)
+            if old != new:
+                changed.setdefault(_change(entry.name, old, new), []).append(index)
+    by_blocks: dict[tuple[int, ...], list[str]] = {}
+    for change, indices in changed.items():
+        by_blocks.setdefault(tuple(indices), []).append(change)
+    return [
+        f"{_block_names(indices, len(config.blocks))}: {', '.join(changes)}"
+        for indices, changes in by_blocks.items()
+    ]
+
+
+def _change(name: str, old: Any, new: Any) -> str:
+    return f"{name} {_short(old)} → {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _block_names(indices: tuple[int, ...], total: int) -> str:
+    if len(indices) == total:
+        return "all blocks"
+    if len(indices) == 1:
+        return f"block {indices[0]}"
+    consecutive = indices[-1] - indices[0] == len(indices) - 1
+    listed = (
+        f"{indices[0]}-{indices[-1]}" if consecutive else ", ".join(map(str, indices))
+    )
+    return f"blocks {listed}"

@@ -1,0 +1,32 @@
+"""Transformer layers in `keras.ops`, one idea a file."""
+
+from kit.layers.attention import Attention, KeyValueCache
+from kit.layers.block import Block, SubBlock
+from kit.layers.feed_forward import FeedForward
+from kit.layers.masks import AttentionBias
+from kit.layers.positions import (
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    alibi_slopes,
+)
+from kit.layers.tags import ROLES, tag, tag_of
+from kit.layers.taps import Collector, tap
+
+__all__ = [
+    "ROLES",
+    "Attention",
+    "AttentionBias",
+    "Block",
+    "Collector",
+    "FeedForward",
+    "KeyValueCache",
+    "LearnedPositions",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "SubBlock",
+    "alibi_slopes",
+    "tag",
+    "tag_of",
+    "tap",
+]

@@ -1,0 +1,204 @@
+"""Softmax attention, written out so that its map can be seen."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.layers.positions import alibi_bias
+from kit.layers.tags import tag
+from kit.layers.taps import is_wanted, tap
+
+
+class KeyValueCache:
+    """Keys and values of the tokens seen so far, for one attention layer.
+
+    Args:
+        length: Number of positions to make room for.
+    """
+
+    def __init__(self, length: int):
+        self.length = length
+        self.key = self.value = None
+
+    def update(self, key, value, start):
+        """Write (batch, heads, time, head_dim) at `start`; return all positions."""
+        if self.key is None:
+            room = (*key.shape[:2], self.length, key.shape[3])
+            self.key, self.value = (
+                ops.zeros(room, key.dtype),
+                ops.zeros(room, key.dtype),
+            )
+        self.key = ops.slice_update(self.key, (0, 0, start, 0), key)
+        self.value = ops.slice_update(self.value, (0, 0, start, 0), value)
+        return self.key, self.value
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Attention(keras.layers.Layer):
+    """Multi-head and grouped-query attention without biases.
+
+        map = softmax(Q K^T / sqrt(head_dim) + bias);  output = map V W_O
+
+    Vaswani et al., 1706.03762, section 3.2; grouped heads: 2305.13245.
+
+    Args:
+        num_heads: Query heads.
+        head_dim: Width of a head.
+        num_key_value_heads: Key and value heads; `None` means `num_heads`.
+        rotary: A `RotaryPositions` layer, or `None`.
+        slopes: ALiBi slopes, one per query head, or `None`.
+        dropout: Rate on the map.
+        fused: Use `keras.ops.dot_product_attention`. Same output; the map is then
+            computed only while it is collected.
+        std: Standard deviation of the initial query, key and value matrices.
+        output_std: The same for the output matrix; `None` means `std`.
+
+    Call arguments:
+        x: (batch, time, width).
+        bias: Added to the scores, broadcast to (batch, heads, time, keys).
+        cache: A `KeyValueCache`, or `None`.
+        start: Position of the first token.
+
+    Returns:
+        (batch, time, width). Taps: `map` (batch, heads, time, keys) and `output`.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = Attention(num_heads=2, head_dim=4)
+        >>> layer(np.ones((1, 3, 8), "float32")).shape
+        TensorShape([1, 3, 8])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        head_dim: int,
+        num_key_value_heads: int | None = None,
+        rotary: keras.layers.Layer | None = None,
+        slopes: Any = None,
+        dropout: float = 0.0,
+        fused: bool = False,
+        std: float = 0.02,
+        output_std: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.head_dim = head_dim
+        self.num_key_value_heads = num_key_value_heads or num_heads
+        self.rotary = rotary
+        self.slopes = None if slopes is None else np.asarray(slopes, "float32")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.fused = fused
+        self.std = std
+        self.output_std = std if output_std is None else output_std
+        self.tap_name = self.name
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        query = self.num_heads * self.head_dim
+        key = self.num_key_value_heads * self.head_dim
+        self.query = self._matrix("query", (width, query), "QK", "heads")
+        self.key = self._matrix("key", (width, key), "QK", "key_value_heads")
+        self.value = self._matrix("value", (width, key), "VO", "key_value_heads")
+        self.output_kernel = self.add_weight(
+            name="output",
+            shape=(query, width),
+            initializer=keras.initializers.RandomNormal(stddev=self.output_std),
+        )
+        tag(self.output_kernel, "VO", ("heads", "width"), std=self.output_std)
+
+    def _matrix(self, name, shape, role, axis):
+        weight = self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=keras.initializers.RandomNormal(stddev=self.std),
+        )
+        return tag(weight, role, ("width", axis), std=self.std)
+
+    def call(self, x, bias=None, cache=None, start=0, training=False):
+        query = self._split(ops.matmul(x, self.query), self.num_heads)
+        key = self._split(ops.matmul(x, self.key), self.num_key_value_heads)
+        value = self._split(ops.matmul(x, self.value), self.num_key_value_heads)
+        if self.rotary is not None:
+            query, key = self.rotary(query, start=start), self.rotary(key, start=start)
+        if cache is not None:
+            key, value = cache.update(key, value, start)
+        groups = self.num_heads // self.num_key_value_heads
+        if groups > 1:
+            key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, 1)
+        if self.slopes is not None:
+            distance = alibi_bias(self.slopes, query.shape[2], key.shape[2], start)
+            bias = distance if bias is None else bias + distance
+        mixed = self._mix(query, key, value, bias, training)
+        output = ops.matmul(self._merge(mixed), self.output_kernel)
+        tap(f"{self.tap_name}/output", output)
+        return output
+
+    def _mix(self, query, key, value, bias, training):
+        if self.fused and not is_wanted(f"{self.tap_name}/map"):
+            return _fused(query, key, value, bias)
+        query = query * (1.0 / math.sqrt(self.head_dim))
+        scores = ops.cast(ops.matmul(query, ops.swapaxes(key, 2, 3)), "float32")
+        if bias is not None:
+            scores = scores + bias
+        attention_map = ops.softmax(scores, axis=-1)
+        tap(f"{self.tap_name}/map", attention_map)
+        attention_map = ops.cast(attention_map, value.dtype)
+        if self.dropout.rate:
+            attention_map = self.dropout(attention_map, training=training)
+        return ops.matmul(attention_map, value)
+
+    def _split(self, x, heads):
+        """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
+        return ops.swapaxes(
+            ops.reshape(x, (*_batch_time(x), heads, self.head_dim)), 1, 2
+        )
+
+    def _merge(self, x):
+        """(batch, heads, time, head_dim) to (batch, time, heads * head_dim)."""
+        x = ops.swapaxes(x, 1, 2)
+        return ops.reshape(x, (*_batch_time(x), self.num_heads * self.head_dim))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "head_dim": self.head_dim,
+            "num_key_value_heads": self.num_key_value_heads,
+            "rotary": self.rotary and keras.saving.serialize_keras_object(self.rotary),
+            "slopes": None if self.slopes is None else self.slopes.tolist(),
+            "dropout": self.dropout.rate,
+            "fused": self.fused,
+            "std": self.std,
+            "output_std": self.output_std,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        rotary = config.pop("rotary")
+        if rotary:
+            rotary = keras.saving.deserialize_keras_object(rotary)
+        return cls(**config, rotary=rotary or None)
+
+
+def _batch_time(x):
+    """Batch and time of a shape, with -1 for a batch that is not known yet."""
+    return (-1 if x.shape[0] is None else x.shape[0], x.shape[1])
+
+
+def _fused(query, key, value, bias):
+    """The backend's kernel wants (batch, time, heads, head_dim)."""
+    parts = [ops.swapaxes(part, 1, 2) for part in (query, key, value)]
+    if bias is not None:
+        batch, heads, queries, keys = query.shape[0], *query.shape[1:3], key.shape[2]
+        bias = ops.broadcast_to(
+            ops.cast(bias, query.dtype), (batch or 1, heads, queries, keys)
+        )
+    return ops.swapaxes(ops.dot_product_attention(*parts, bias=bias), 1, 2)

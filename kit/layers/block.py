@@ -1,0 +1,161 @@
+"""A block is a short list of sub-blocks; each adds its branches to a skip."""
+
+from typing import Any
+
+import keras
+
+from kit.layers.taps import tap
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class SubBlock(keras.layers.Layer):
+    """A skip and the branches beside it, with one norm.
+
+        pre:   x -> skip * x + sum of branch(norm(x))
+        post:  x -> norm(skip * x + sum of branch(x))
+
+    With `skip=0` the skip is absent: nothing is multiplied or added.
+
+    Args:
+        attention: An attention layer, or `None`.
+        feed_forward: A feed-forward layer, or `None`.
+        norm: A norm layer, or `None`.
+        norm_position: `"pre"` or `"post"`.
+        skip: Gain of the skip.
+        dropout: Rate on each branch output.
+
+    Call arguments:
+        x: (batch, time, width).
+        bias, cache, start: Handed to the attention.
+
+    Returns:
+        (batch, time, width).
+    """
+
+    def __init__(
+        self,
+        attention: keras.layers.Layer | None = None,
+        feed_forward: keras.layers.Layer | None = None,
+        norm: keras.layers.Layer | None = None,
+        norm_position: str = "pre",
+        skip: float = 1.0,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.feed_forward = feed_forward
+        self.norm = norm
+        self.norm_position = norm_position
+        self.skip = skip
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        for part in (self.norm, self.attention, self.feed_forward):
+            if part is not None and not part.built:
+                part.build(input_shape)
+
+    def call(self, x, bias=None, cache=None, start=0, training=False):
+        y = self.norm(x) if self.norm is not None and self.norm_position == "pre" else x
+        branches = []
+        if self.attention is not None:
+            branches.append(
+                self.attention(
+                    y, bias=bias, cache=cache, start=start, training=training
+                )
+            )
+        if self.feed_forward is not None:
+            branches.append(self.feed_forward(y))
+        if self.dropout.rate:
+            branches = [self.dropout(branch, training=training) for branch in branches]
+        if self.skip:
+            branches.append(x if self.skip == 1 else self.skip * x)
+        x = sum(branches[1:], start=branches[0])
+        return (
+            self.norm(x)
+            if self.norm is not None and self.norm_position == "post"
+            else x
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        parts = {
+            name: getattr(self, name)
+            and keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("attention", "feed_forward", "norm")
+        }
+        return {
+            **super().get_config(),
+            **parts,
+            "norm_position": self.norm_position,
+            "skip": self.skip,
+            "dropout": self.dropout.rate,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config.pop(name) or None)
+            for name in ("attention", "feed_forward", "norm")
+        }
+        return cls(**config, **parts)
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Block(keras.layers.Layer):
+    """Sub-blocks, one after the other.
+
+        serial:    x ─┬─ attention ─ + ─┬─ feed-forward ─ + ─
+                      └──── skip ────┘   └───── skip ─────┘
+
+        parallel:  x ─┬─ attention ──── + ─
+                      ├─ feed-forward ──┤
+                      └──── skip ───────┘
+
+    Args:
+        sub_blocks: Layers of type `SubBlock`.
+
+    Call arguments:
+        x: (batch, time, width).
+        bias, cache, start: Handed to the sub-blocks.
+
+    Returns:
+        (batch, time, width). Taps: `input` and `output`.
+    """
+
+    def __init__(self, sub_blocks: Any = (), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.sub_blocks = list(sub_blocks)
+        self.tap_name = self.name
+
+    def build(self, input_shape):
+        for sub_block in self.sub_blocks:
+            sub_block.build(input_shape)
+
+    def call(self, x, bias=None, cache=None, start=0, training=False):
+        tap(f"{self.tap_name}/input", x)
+        for sub_block in self.sub_blocks:
+            x = sub_block(x, bias=bias, cache=cache, start=start, training=training)
+        tap(f"{self.tap_name}/output", x)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def part(self, name: str) -> keras.layers.Layer | None:
+        """The `"attention"` or `"feed_forward"` of this block, or `None`."""
+        found = [getattr(sub_block, name) for sub_block in self.sub_blocks]
+        return next((layer for layer in found if layer is not None), None)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        sub_blocks = [serialize(sub_block) for sub_block in self.sub_blocks]
+        return {**super().get_config(), "sub_blocks": sub_blocks}
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        sub_blocks = [deserialize(each) for each in config.pop("sub_blocks")]
+        return cls(**config, sub_blocks=sub_blocks)

@@ -1,0 +1,88 @@
+"""The token-wise half of a block."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kit.layers.tags import tag
+from kit.layers.taps import tap
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class FeedForward(keras.layers.Layer):
+    """Two matrices with a ReLU or GELU between, or SwiGLU; no biases.
+
+        relu, gelu:  activation(x W_up) W_down
+        swiglu:      (silu(x W_gate) * x W_up) W_down          (2002.05202)
+
+    Args:
+        dim: Hidden neurons.
+        activation: `"relu"`, `"gelu"` (tanh form) or `"swiglu"`.
+        std: Standard deviation of the initial input matrices.
+        output_std: The same for the output matrix; `None` means `std`.
+
+    Call arguments:
+        x: (batch, time, width).
+
+    Returns:
+        (batch, time, width). Taps: `hidden` (batch, time, dim) and `output`.
+
+    Example:
+        >>> import numpy as np
+        >>> FeedForward(dim=16)(np.ones((1, 3, 8), "float32")).shape
+        TensorShape([1, 3, 8])
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        activation: str = "gelu",
+        std: float = 0.02,
+        output_std: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.dim = dim
+        self.activation = activation
+        self.std = std
+        self.output_std = std if output_std is None else output_std
+        self.tap_name = self.name
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        inward, outward = (width, self.dim), (self.dim, width)
+        self.up = self._matrix("up", inward, ("width", "neurons"), self.std)
+        if self.activation == "swiglu":
+            self.gate = self._matrix("gate", inward, ("width", "neurons"), self.std)
+        self.down = self._matrix("down", outward, ("neurons", "width"), self.output_std)
+
+    def _matrix(self, name, shape, axes, std):
+        initializer = keras.initializers.RandomNormal(stddev=std)
+        weight = self.add_weight(name=name, shape=shape, initializer=initializer)
+        return tag(weight, "FFN", axes, std=std)
+
+    def call(self, x):
+        hidden = ops.matmul(x, self.up)
+        if self.activation == "swiglu":
+            hidden = ops.silu(ops.matmul(x, self.gate)) * hidden
+        elif self.activation == "gelu":
+            hidden = ops.gelu(hidden, approximate=True)
+        else:
+            hidden = ops.relu(hidden)
+        tap(f"{self.tap_name}/hidden", hidden)
+        output = ops.matmul(hidden, self.down)
+        tap(f"{self.tap_name}/output", output)
+        return output
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "dim": self.dim,
+            "activation": self.activation,
+            "std": self.std,
+            "output_std": self.output_std,
+        }

@@ -1,0 +1,72 @@
+"""Who may attend to whom, as a number that is added to the attention scores."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+# Finite, so that a row without any visible key gives equal weights and not NaN.
+BLOCKED = -1e9
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class AttentionBias(keras.layers.Layer):
+    """0 where a query may see a key, -1e9 where not.
+
+    Args:
+        mask: `"causal"`, `"full"` or `"prefix"`.
+        prefix_length: Tokens that see each other fully, with `mask="prefix"`.
+        padding_id: Token that nothing may attend to.
+
+    Call arguments:
+        tokens: (batch, keys), integers; the keys.
+        queries: Number of queries; the first of them is at position `start`.
+        start: Position of the first query.
+
+    Returns:
+        (batch or 1, 1, queries, keys) float32, or `None` when every query sees
+        every key.
+
+    Example:
+        >>> import numpy as np
+        >>> bias = AttentionBias("causal")(np.zeros((1, 3), "int32"), queries=3)
+        >>> [[float(entry) == 0 for entry in row] for row in bias[0, 0]]
+        [[True, False, False], [True, True, False], [True, True, True]]
+    """
+
+    def __init__(
+        self,
+        mask: str = "causal",
+        prefix_length: int | None = None,
+        padding_id: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.mask = mask
+        self.prefix_length = prefix_length
+        self.padding_id = padding_id
+
+    def call(self, tokens, queries, start=0):
+        query = ops.expand_dims(start + ops.arange(queries), 1)
+        key = ops.expand_dims(ops.arange(tokens.shape[1]), 0)
+        terms = []
+        if self.mask != "full":
+            visible = key <= query
+            if self.mask == "prefix":
+                visible = ops.logical_or(visible, key < self.prefix_length)
+            terms.append(_blocked(ops.logical_not(visible))[None, None])
+        if self.padding_id is not None:
+            terms.append(_blocked(ops.equal(tokens, self.padding_id))[:, None, None])
+        return sum(terms[1:], start=terms[0]) if terms else None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "mask": self.mask,
+            "prefix_length": self.prefix_length,
+            "padding_id": self.padding_id,
+        }
+
+
+def _blocked(condition):
+    return BLOCKED * ops.cast(condition, "float32")

@@ -1,0 +1,166 @@
+"""Where order enters: learned and sinusoidal tables, rotary angles, ALiBi slopes."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.layers.tags import tag
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class LearnedPositions(keras.layers.Layer):
+    """Adds a learned vector per position (Gehring et al., 1705.03122).
+
+    Args:
+        context_length: Longest sequence.
+        std: Standard deviation of the initial table.
+
+    Call arguments:
+        x: (batch, time, width).
+        start: Position of the first token; above 0 in cached generation.
+    """
+
+    def __init__(self, context_length: int, std: float = 0.02, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.context_length = context_length
+        self.std = std
+
+    def build(self, input_shape):
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.context_length, input_shape[-1]),
+            initializer=keras.initializers.RandomNormal(stddev=self.std),
+        )
+        tag(self.table, "Emb", ("context", "width"), std=self.std)
+
+    def call(self, x, start=0):
+        table = ops.cast(self.table, x.dtype)
+        return x + ops.slice(table, (start, 0), (x.shape[1], x.shape[2]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "context_length": self.context_length,
+            "std": self.std,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class SinusoidalPositions(keras.layers.Layer):
+    """Adds fixed sines and cosines (Vaswani et al., 1706.03762, section 3.5).
+
+    Args:
+        context_length: Longest sequence.
+        scale: Factor on the table. Token vectors start near 0.02, so a table of
+            size one would drown them; `build` passes the embedding's scale.
+
+    Call arguments:
+        x: (batch, time, width), with an even width.
+        start: Position of the first token.
+    """
+
+    def __init__(self, context_length: int, scale: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.context_length = context_length
+        self.scale = scale
+
+    def build(self, input_shape):
+        angle = angles(self.context_length, input_shape[-1], 10_000.0)
+        table = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+        self.table = self.scale * table.reshape(self.context_length, -1)
+
+    def call(self, x, start=0):
+        table = ops.cast(self.table, x.dtype)
+        return x + ops.slice(table, (start, 0), (x.shape[1], x.shape[2]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "context_length": self.context_length,
+            "scale": self.scale,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class RotaryPositions(keras.layers.Layer):
+    """Turns queries and keys by an angle that grows with position (2104.09864).
+
+    Channel i is paired with channel i + head_dim / 2.
+
+    Args:
+        context_length: Longest sequence.
+        base: Base of the frequencies.
+
+    Call arguments:
+        x: (batch, heads, time, head_dim), with an even head_dim.
+        start: Position of the first token.
+    """
+
+    def __init__(self, context_length: int, base: float = 10_000.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.context_length = context_length
+        self.base = base
+
+    def build(self, input_shape):
+        angle = angles(self.context_length, input_shape[-1], self.base)
+        self.cosine, self.sine = np.cos(angle), np.sin(angle)
+
+    def call(self, x, start=0):
+        time, half = x.shape[-2], x.shape[-1] // 2
+        cosine = ops.slice(ops.cast(self.cosine, x.dtype), (start, 0), (time, half))
+        sine = ops.slice(ops.cast(self.sine, x.dtype), (start, 0), (time, half))
+        first, second = x[..., :half], x[..., half:]
+        return ops.concatenate(
+            [first * cosine - second * sine, second * cosine + first * sine], axis=-1
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "context_length": self.context_length,
+            "base": self.base,
+        }
+
+
+def angles(context_length: int, width: int, base: float) -> np.ndarray:
+    """Position times frequency, (context_length, width // 2), float32."""
+    frequency = base ** (-np.arange(0, width, 2) / width)
+    return np.outer(np.arange(context_length), frequency).astype("float32")
+
+
+def alibi_slopes(num_heads: int) -> np.ndarray:
+    """One slope per head (Press et al., 2108.12409): 2^(-8/n), 2^(-16/n), ...
+
+    Args:
+        num_heads: Number of heads n. Where n is no power of two, the slopes of the
+            next smaller power are filled up with every other slope of the larger.
+
+    Returns:
+        (num_heads,), float32.
+
+    Example:
+        >>> [float(slope) for slope in alibi_slopes(4)]
+        [0.25, 0.0625, 0.015625, 0.00390625]
+    """
+    power = 2 ** int(np.floor(np.log2(num_heads)))
+    slopes = 2.0 ** (-8.0 * np.arange(1, power + 1) / power)
+    between = 2.0 ** (-4.0 * np.arange(1, 2 * power + 1, 2) / power)
+    return np.concatenate([slopes, between])[:num_heads].astype("float32")
+
+
+def alibi_bias(slopes: np.ndarray, queries: int, keys: int, start: Any = 0) -> Any:
+    """Minus slope times distance, (1, heads, queries, keys), float32."""
+    query = ops.expand_dims(start + ops.arange(queries), 1)
+    distance = ops.cast(ops.abs(query - ops.arange(keys)), "float32")
+    return -slopes[None, :, None, None] * distance[None, None]

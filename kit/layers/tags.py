@@ -1,0 +1,60 @@
+"""What a weight is for: its role, its axes and how it starts.
+
+Roles group variables for learning rates and tables. They are put on by the layers
+that own the variables, because variable paths change when a model is reloaded.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kit.errors import KitError
+
+ROLES = ("Emb", "QK", "VO", "FFN", "Norm", "other")
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Role, axes and initial value of one variable.
+
+    Args:
+        role: One of `ROLES`.
+        axes: A name for each axis, such as `("width", "neurons")`; `transplant`
+            slices along them.
+        std: Standard deviation of a normal initial value; `None` for a constant.
+        constant: The initial value where `std` is `None`.
+    """
+
+    role: str
+    axes: tuple[str, ...]
+    std: float | None = None
+    constant: float = 0.0
+
+    def initial(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """A fresh initial value of `shape`, float32."""
+        if self.std is None:
+            return np.full(shape, self.constant, "float32")
+        return self.std * rng.standard_normal(shape, dtype="float32")
+
+
+def tag(variable: Any, role: str, axes: tuple[str, ...], **initial: Any) -> Any:
+    """Put a `Tag` on a Keras variable and return the variable."""
+    variable.kit_tag = Tag(role, axes, **initial)
+    return variable
+
+
+def tag_of(variable: Any) -> Tag:
+    """The tag of a variable of a kit model.
+
+    Raises:
+        KitError: The variable belongs to no layer of the kit.
+    """
+    found = getattr(variable, "kit_tag", None)
+    if found is None:
+        raise KitError(
+            f"variable {getattr(variable, 'path', variable)!r} has no role",
+            "Roles exist on models made by kit.models.build; tag your own variables "
+            "with kit.layers.tags.tag",
+        )
+    return found

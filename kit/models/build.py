@@ -1,0 +1,227 @@
+"""From a config to a model. The only place that looks at config fields."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit.config import BlockConfig, ModelConfig
+from kit.layers import (
+    Attention,
+    AttentionBias,
+    Block,
+    FeedForward,
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    SubBlock,
+    alibi_slopes,
+    tag,
+    tag_of,
+)
+from kit.models.transformer import Transformer
+
+
+def build(
+    config: ModelConfig, seed: int = 0, name: str = "transformer", dtype: Any = None
+) -> Transformer:
+    """A model with fresh weights.
+
+    The initial value of a weight depends on the seed, its name and its shape only:
+    not on the backend, and not on what else the model holds. Two arms of a study
+    that share a weight start from the same one.
+
+    Args:
+        config: The model as data.
+        seed: Seed of the initial weights and of dropout.
+        name: Name of the Keras model.
+        dtype: A dtype policy such as `"mixed_bfloat16"`; `None` for the global one.
+
+    Returns:
+        A built `Transformer`.
+
+    Example:
+        >>> model = build(ModelConfig.uniform(2, vocabulary_size=14, context_length=12))
+        >>> model(np.zeros((3, 12), "int32")).shape
+        TensorShape([3, 12, 14])
+    """
+    model = Transformer(
+        config=config,
+        embedding=_embedding(config, dtype),
+        positions=_positions(config, dtype),
+        attention_bias=AttentionBias(
+            config.mask,
+            config.prefix_length,
+            config.padding_id,
+            name="attention_bias",
+            dtype="float32",
+        ),
+        blocks=[
+            _block(config, index, block, dtype)
+            for index, block in enumerate(config.blocks)
+        ],
+        final_norm=_norm(config.final_norm, config, "final_norm", dtype),
+        name=name,
+        dtype=dtype,
+    )
+    _make_variables(model, config)
+    initialise(model, seed)
+    return model
+
+
+def initialise(model: Transformer, seed: int) -> None:
+    """Give every weight (and dropout) of a built model a fresh initial value."""
+    for key, variable in named_weights(model).items():
+        digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
+        rng = np.random.default_rng(np.frombuffer(digest, "uint32"))
+        variable.assign(tag_of(variable).initial(tuple(variable.shape), rng))
+    states = [v for v in model.non_trainable_variables if "seed_gen" in v.path]
+    for index, state in enumerate(states):
+        state.assign(np.array([seed, index], dtype=state.dtype))
+
+
+def named_weights(model: Transformer) -> dict[str, keras.Variable]:
+    """Every weight under a name that does not change, such as `block_3/norm_0/gamma`.
+
+    Example:
+        >>> config = ModelConfig.uniform(1, vocabulary_size=9, context_length=8)
+        >>> list(named_weights(build(config)))[:3]
+        ['embedding/embeddings', 'positions/table', 'block_0/norm_0/gamma']
+    """
+    return {
+        f"{prefix}/{variable.name}": variable
+        for prefix, layer in _named_layers(model)
+        for variable in layer.weights
+    }
+
+
+def _named_layers(model: Transformer) -> Iterator[tuple[str, keras.layers.Layer]]:
+    yield "embedding", model.embedding
+    if model.positions is not None:
+        yield "positions", model.positions
+    for index, block in enumerate(model.blocks):
+        for number, sub_block in enumerate(block.sub_blocks):
+            if sub_block.norm is not None:
+                yield f"block_{index}/norm_{number}", sub_block.norm
+            for part in ("attention", "feed_forward"):
+                if getattr(sub_block, part) is not None:
+                    yield f"block_{index}/{part}", getattr(sub_block, part)
+    if model.final_norm is not None:
+        yield "final_norm", model.final_norm
+
+
+def _make_variables(model: Transformer, config: ModelConfig) -> None:
+    """Call once on one token row, then tag what Keras' own layers made."""
+    model(np.zeros((1, config.context_length), "int32"))
+    for prefix, layer in _named_layers(model):
+        if layer is model.embedding:
+            for variable in layer.weights:
+                untied = variable.name == "reverse_embeddings"
+                axes = ("width", "vocabulary") if untied else ("vocabulary", "width")
+                tag(variable, "Emb", axes, std=config.initializer_std)
+        elif isinstance(
+            layer, keras.layers.LayerNormalization | keras.layers.RMSNormalization
+        ):
+            for variable in layer.weights:
+                constant = 0.0 if variable.name == "beta" else 1.0
+                tag(variable, "Norm", ("width",), constant=constant)
+        else:
+            layer.tap_name = prefix
+
+
+def _embedding(config: ModelConfig, dtype: Any) -> keras.layers.Layer:
+    return keras.layers.ReversibleEmbedding(
+        config.vocabulary_size,
+        config.width,
+        tie_weights=config.tied_head,
+        name="embedding",
+        dtype=dtype,
+    )
+
+
+def _positions(config: ModelConfig, dtype: Any) -> keras.layers.Layer | None:
+    shared = {"name": "positions", "dtype": dtype}
+    if config.positions == "learned":
+        return LearnedPositions(config.context_length, config.initializer_std, **shared)
+    if config.positions == "sinusoidal":
+        return SinusoidalPositions(
+            config.context_length, config.initializer_std, **shared
+        )
+    return None
+
+
+def _block(config: ModelConfig, index: int, block: BlockConfig, dtype: Any) -> Block:
+    attention = feed_forward = None
+    output_std = config.initializer_std / math.sqrt(2 * max(len(config.blocks), 1))
+    if block.attention is not None:
+        attention = _attention(config, block, output_std, dtype)
+    if block.feed_forward is not None:
+        feed_forward = FeedForward(
+            config.feed_forward_dim(block),
+            block.feed_forward,
+            std=config.initializer_std,
+            output_std=output_std,
+            name="feed_forward",
+            dtype=dtype,
+        )
+    if block.wiring == "parallel":
+        wirings = [(attention, feed_forward, block.attention_skip)]
+    else:
+        wirings = [
+            (attention, None, block.attention_skip),
+            (None, feed_forward, block.feed_forward_skip),
+        ]
+    sub_blocks = [
+        SubBlock(
+            attention=first,
+            feed_forward=second,
+            norm=_norm(block.norm, config, f"norm_{number}", dtype),
+            norm_position=block.norm_position,
+            skip=skip,
+            dropout=block.dropout,
+            name=f"sub_block_{number}",
+            dtype=dtype,
+        )
+        for number, (first, second, skip) in enumerate(wirings)
+        if first is not None or second is not None
+    ]
+    return Block(sub_blocks, name=f"block_{index}", dtype=dtype)
+
+
+def _attention(
+    config: ModelConfig, block: BlockConfig, output_std: float, dtype: Any
+) -> Attention:
+    rotary = None
+    if config.positions == "rotary":
+        rotary = RotaryPositions(
+            config.context_length, config.rotary_base, name="rotary", dtype=dtype
+        )
+    slopes = alibi_slopes(block.num_heads) if config.positions == "alibi" else None
+    return Attention(
+        block.num_heads,
+        config.head_dim(block),
+        block.key_value_heads,
+        rotary=rotary,
+        slopes=slopes,
+        dropout=block.dropout,
+        fused=config.fused_attention,
+        std=config.initializer_std,
+        output_std=output_std,
+        name="attention",
+        dtype=dtype,
+    )
+
+
+def _norm(
+    kind: str, config: ModelConfig, name: str, dtype: Any
+) -> keras.layers.Layer | None:
+    if kind == "none":
+        return None
+    kinds = {
+        "layer": keras.layers.LayerNormalization,
+        "rms": keras.layers.RMSNormalization,
+    }
+    return kinds[kind](epsilon=config.norm_epsilon, name=name, dtype=dtype)

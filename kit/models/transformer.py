@@ -1,0 +1,101 @@
+"""The model: embedding, blocks, norm, head. It reads top to bottom."""
+
+from typing import Any
+
+import keras
+
+from kit.config import ModelConfig
+from kit.layers import KeyValueCache
+from kit.layers.taps import tap
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Transformer(keras.Model):
+    """A language model made of parts; `kit.models.build` makes the parts.
+
+    Args:
+        config: The `ModelConfig` that the parts were made from, for saving.
+        embedding: A `keras.layers.ReversibleEmbedding`: tokens in, logits out.
+        positions: A layer that adds positions, or `None`.
+        attention_bias: An `AttentionBias` layer.
+        blocks: The blocks, first to last.
+        final_norm: A norm layer, or `None`.
+
+    Call arguments:
+        tokens: (batch, time) integers, time at most `config.context_length`.
+        cache: What `new_cache()` returned, to generate token by token.
+        start: Position of the first of `tokens`, with a cache.
+
+    Returns:
+        Logits (batch, time, vocabulary_size), float32.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        embedding: keras.layers.Layer,
+        positions: keras.layers.Layer | None,
+        attention_bias: keras.layers.Layer,
+        blocks: list[keras.layers.Layer],
+        final_norm: keras.layers.Layer | None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.config = config
+        self.embedding = embedding
+        self.positions = positions
+        self.attention_bias = attention_bias
+        self.blocks = list(blocks)
+        self.final_norm = final_norm
+
+    def call(self, tokens, cache=None, start=0, training=False):
+        x = self.embedding(tokens)
+        if self.positions is not None:
+            x = self.positions(x, start=start)
+        tap("embedding", x)
+        keys = tokens if cache is None else cache.see(tokens, start)
+        bias = self.attention_bias(keys, queries=tokens.shape[1], start=start)
+        for index, block in enumerate(self.blocks):
+            layer_cache = None if cache is None else cache.layers[index]
+            x = block(x, bias=bias, cache=layer_cache, start=start, training=training)
+        if self.final_norm is not None:
+            x = self.final_norm(x)
+        tap("final_norm", x)
+        return keras.ops.cast(self.embedding(x, reverse=True), "float32")
+
+    def new_cache(self, length: int | None = None) -> "Cache":
+        """Room for the keys and values of `length` positions (default: context)."""
+        return Cache(length or self.config.context_length, len(self.blocks))
+
+    def get_config(self):
+        policy = keras.saving.serialize_keras_object(self.dtype_policy)
+        return {"config": self.config.to_dict(), "name": self.name, "dtype": policy}
+
+    @classmethod
+    def from_config(cls, config):
+        from kit.models.build import build
+
+        policy = keras.saving.deserialize_keras_object(config["dtype"])
+        model_config = ModelConfig.from_dict(config["config"])
+        return build(model_config, name=config["name"], dtype=policy)
+
+    def build_from_config(self, _):
+        """Nothing to do: `build` made the variables already."""
+
+
+class Cache:
+    """The tokens seen so far and one `KeyValueCache` per block."""
+
+    def __init__(self, length: int, num_blocks: int):
+        self.length = length
+        self.layers = [KeyValueCache(length) for _ in range(num_blocks)]
+        self.tokens = None
+
+    def see(self, tokens, start):
+        """Note (batch, time) tokens at `start`; return all positions."""
+        ops = keras.ops
+        if self.tokens is None:
+            self.tokens = ops.zeros((tokens.shape[0], self.length), "int32")
+        tokens = ops.cast(tokens, "int32")
+        self.tokens = ops.slice_update(self.tokens, (0, start), tokens)
+        return self.tokens
