@@ -1,0 +1,288 @@
+"""Claims as code: a statement of the paper, and the test that answers it.
+
+`findings` has the rule that every test follows, `verdicts` judges several claims.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kit.studies import statistics
+from kit.studies.findings import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    Finding,
+    complete_values,
+    decide,
+    decide_equivalence,
+    in_words,
+    interval_in_words,
+    not_run,
+    one_bound,
+    spoken_for,
+    verdict_of,
+    with_enough_seeds,
+)
+from kit.studies.results import Results
+from kit.studies.statistics import Interval
+
+Test = Callable[[Results], Finding]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a paper.
+
+    Args:
+        id: Short name, such as "C1".
+        statement: What is claimed, in one sentence.
+        source: What the paper says and where.
+        test: One of the tests of this module, or any callable Results -> Finding.
+        evidence: How sure the source is: "theorem", "measured by the authors",
+            "second-hand", "derived here", ...
+    """
+
+    id: str
+    statement: str
+    source: str
+    test: Test
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """The mean of a metric in one arm is at least, or at most, a bound.
+
+    Args:
+        arm, metric: Whose mean.
+        at_least, at_most: The bound, exactly one; it is reached when met exactly.
+        interval: "t" or "bca", see `statistics.mean_interval`.
+        form: Format of the numbers in the sentence.
+    """
+
+    arm: str
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    interval: str = "t"
+    form: str = ".3g"
+
+    def __call__(self, results: Results) -> Finding:
+        direction, bound = one_bound(self.at_least, self.at_most)
+        values = complete_values(results, self.arm, self.metric)
+        if isinstance(values, Finding):
+            return values
+        numbers = list(values.values())
+        interval = statistics.mean_interval(numbers, method=self.interval)
+        words = "at least" if direction == "greater" else "at most"
+        sentence = (
+            f"{results.arms[self.arm]}: mean {in_words(self.metric)} "
+            f"{interval_in_words(interval, self.form)}; "
+            f"claimed {words} {bound:{self.form}}."
+        )
+        return decide(numbers, interval, bound, direction, sentence)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The paired difference `arm` minus `minus` of a metric has the claimed sign.
+
+    Args:
+        arm, minus: The two arms, compared seed by seed.
+        metric: What is compared.
+        smallest_effect: The smallest difference that matters, above zero.
+        direction: "greater", "less", or "same" (closer than the smallest effect).
+        interval, form: As for `Value`.
+    """
+
+    arm: str
+    minus: str
+    metric: str
+    smallest_effect: float
+    direction: str = "greater"
+    interval: str = "t"
+    form: str = ".3g"
+
+    def __post_init__(self) -> None:
+        if self.smallest_effect <= 0:
+            raise ValueError(
+                f"smallest_effect={self.smallest_effect}, expected above 0."
+            )
+        if self.direction not in ("greater", "less", "same"):
+            raise ValueError(f"direction={self.direction!r} is not known.")
+
+    def __call__(self, results: Results) -> Finding:
+        first = complete_values(results, self.arm, self.metric)
+        second = complete_values(results, self.minus, self.metric)
+        if isinstance(first, Finding):
+            return first
+        if isinstance(second, Finding):
+            return second
+        numbers = statistics.paired_differences(first, second)
+        if not numbers:
+            return Finding(UNDECIDED, "The two arms have no seed in common.")
+        interval = statistics.mean_interval(numbers, method=self.interval)
+        sentence = self._sentence(results.arms, numbers, interval)
+        if self.direction == "same":
+            bound = self.smallest_effect
+            finding = decide_equivalence(numbers, interval, bound, sentence)
+        else:
+            sign = 1 if self.direction == "greater" else -1
+            bound = sign * self.smallest_effect
+            finding = decide(numbers, interval, bound, self.direction, sentence)
+        return replace(finding, runs=2 * len(numbers))
+
+    def _sentence(
+        self, labels: dict[str, str], numbers: list[float], interval: Interval
+    ) -> str:
+        claimed = {"greater": "at least +", "less": "at most -", "same": "within ±"}
+        text = (
+            f"{labels[self.arm]} minus {labels[self.minus]}: "
+            f"{in_words(self.metric)} {interval_in_words(interval, '+' + self.form)}; "
+            f"claimed {claimed[self.direction]}{self.smallest_effect:{self.form}}."
+        )
+        if len(numbers) < 2:
+            return text
+        spread = float(np.std(numbers, ddof=1))
+        visible = statistics.smallest_detectable_difference(spread, len(numbers))
+        return (
+            f"{text} Smallest difference that this design can see: "
+            f"{visible:{self.form}}."
+        )
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """The share of runs that succeed is at least, or at most, a bound.
+
+    A run succeeds when its metric is at least `threshold`; a diverged run, or one
+    without the metric, fails.
+
+    Args:
+        arms: Names of the arms whose runs are counted together.
+        metric, threshold: What a success is.
+        at_least, at_most: The bound on the rate; exactly one is given.
+        interval: "wilson" or "exact", see `statistics.success_interval`.
+    """
+
+    arms: Sequence[str]
+    metric: str
+    threshold: float
+    at_least: float | None = None
+    at_most: float | None = None
+    interval: str = "wilson"
+
+    def __call__(self, results: Results) -> Finding:
+        direction, bound = one_bound(self.at_least, self.at_most)
+        outcomes: list[bool] = []
+        for arm in self.arms:
+            if not results.of(arm):
+                return not_run(arm)
+            outcomes += self._outcomes(results, arm)
+        successes, runs = sum(outcomes), len(outcomes)
+        interval = statistics.success_interval(successes, runs, method=self.interval)
+        verdict = verdict_of(interval, bound, direction)
+        side = spoken_for(verdict, direction)
+        words = "at least" if direction == "greater" else "at most"
+        return with_enough_seeds(
+            Finding(
+                verdict,
+                f"{successes} of {runs} runs reach {in_words(self.metric)} "
+                f"{self.threshold:.3g}: {interval_in_words(interval, '.0%')}; "
+                f"claimed {words} {bound:.0%}.",
+                *interval[:3],
+                seeds=min(len(results.of(arm)) for arm in self.arms),
+                runs=runs,
+                p_value=min(
+                    1.0, 2 * statistics.success_test(successes, runs, bound, side)
+                ),
+            )
+        )
+
+    def _outcomes(self, results: Results, arm: str) -> list[bool]:
+        diverged = {row.seed for row in results.of(arm) if row.status == "diverged"}
+        return [
+            value is not None and seed not in diverged and value >= self.threshold
+            for seed, value in results.values(arm, self.metric).items()
+        ]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Every cell of some arms satisfies a bound: for what holds by a theorem.
+
+    The interval is the range of the values, the estimate the value that comes
+    nearest to breaking the bound, or breaks it most.
+
+    Args:
+        arms, metric: Whose values.
+        at_least, at_most: The bound; exactly one is given.
+        form: Format of the numbers in the sentence.
+    """
+
+    arms: Sequence[str]
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    form: str = ".3g"
+
+    def __call__(self, results: Results) -> Finding:
+        direction, bound = one_bound(self.at_least, self.at_most)
+        numbers: list[float] = []
+        for arm in self.arms:
+            values = complete_values(results, arm, self.metric)
+            if isinstance(values, Finding):
+                return values
+            numbers += values.values()
+        above = direction == "greater"
+        holds = [value >= bound if above else value <= bound for value in numbers]
+        worst = min(numbers) if above else max(numbers)
+        words = "at least" if above else "at most"
+        return with_enough_seeds(
+            Finding(
+                REPRODUCED if all(holds) else NOT_REPRODUCED,
+                f"{sum(holds)} of {len(holds)} runs have {in_words(self.metric)} "
+                f"{words} {bound:{self.form}}; the extreme is {worst:{self.form}}.",
+                worst,
+                min(numbers),
+                max(numbers),
+                seeds=min(len(results.of(arm)) for arm in self.arms),
+                runs=len(numbers),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Several tests that must all agree; the numbers are those of the weakest.
+
+    No correction is needed within it: a claim that needs every part is supported only
+    as well as its weakest part (the intersection-union rule).
+    """
+
+    tests: Sequence[Test]
+
+    def __call__(self, results: Results) -> Finding:
+        findings = [test(results) for test in self.tests]
+        order = (NOT_REPRODUCED, UNDECIDED, REPRODUCED)
+        weakest = min(
+            findings, key=lambda f: (order.index(f.verdict), -(f.p_value or 0.0))
+        )
+        return replace(
+            weakest,
+            sentence=" ".join(finding.sentence for finding in findings),
+            runs=sum(finding.runs for finding in findings),
+            seeds=min(finding.seeds for finding in findings),
+        )
+
+
+@dataclass(frozen=True)
+class Custom:
+    """A test of a study's own, with the rule on the number of seeds added."""
+
+    function: Test
+
+    def __call__(self, results: Results) -> Finding:
+        return with_enough_seeds(self.function(results))

@@ -1,0 +1,118 @@
+"""The work behind `kit reproduce`: run what is missing, judge all there is."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import KitError
+from kit.paths import runs_dir
+from kit.studies import load, machine
+from kit.studies.progress import Display, display
+from kit.studies.results import (
+    Results,
+    committed_path,
+    own_results,
+    write_rows,
+)
+from kit.studies.runner import Runner, Summary
+from kit.studies.store import Store
+from kit.studies.study import Platform, Study
+from kit.studies.verdicts import Verdict, judge
+
+FREE_BYTES = 20 * 2**20
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What `reproduce` returns."""
+
+    study: Study
+    summary: Summary
+    results: Results
+    verdicts: list[Verdict]
+
+
+def reproduce(
+    slug: str,
+    budget: str = "quick",
+    *,
+    seeds: int | None = None,
+    workers: int | None = None,
+    backend: str | None = None,
+    arms: Iterable[str] = (),
+    show: Display | None = None,
+) -> Reproduction:
+    """Run a study: every cell that the store does not have yet, then the verdicts.
+
+    Args:
+        slug: Which study.
+        budget: "smoke", "quick" or "full".
+        seeds: Seeds of every arm; None for what the study asks for.
+        workers: Processes; None for one per core, or one where there is a GPU.
+        backend: None for `$KERAS_BACKEND`, else TensorFlow.
+        arms: Names of arms to run; all if empty. Verdicts use all stored arms.
+        show: Display; None for bars in a terminal and lines elsewhere.
+
+    Raises:
+        KitError: an argument has no meaning, the backend is missing, or the store
+            cannot be used.
+    """
+    study = load(slug)
+    platform = platform_of(backend)
+    cells = study.cells(budget, seeds=seeds, names=arms, platform=platform)
+    folder = runs_dir()
+    with Store(folder / "store.sqlite") as store:
+        _check_space(folder)
+        runner = Runner(
+            study,
+            budget,
+            store,
+            platform,
+            folder / slug / "logs",
+            show or display(),
+            workers,
+        )
+        summary = runner.run(cells)
+    results = own_results(study, budget, platform=platform)
+    return Reproduction(study, summary, results, judge(study.claims, results))
+
+
+def platform_of(backend: str | None) -> Platform:
+    """Backend (given, or `$KERAS_BACKEND`, or TensorFlow) and its device."""
+    import os
+
+    name = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    machine.check_backend(name)
+    return Platform(name, machine.device(name))
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        raise KitError(
+            f"Only {free / 2**20:.0f} MB are free in {folder}, results may need "
+            f"{FREE_BYTES / 2**20:.0f} MB",
+            "Free some space or set KIT_RUNS to a folder on another disk",
+        )
+
+
+def export(study: Study, budget: str, platform: Platform) -> tuple[Path, int]:
+    """Write the user's rows as the results that are kept with the kit.
+
+    Returns:
+        The file, and the number of rows in it.
+
+    Raises:
+        KitError: cells of the budget are missing.
+    """
+    rows = {row.key: row for row in own_results(study, budget, platform=platform).rows}
+    cells = study.cells(budget, platform=platform)
+    missing = [cell for cell in cells if cell.key not in rows]
+    if missing:
+        raise KitError(
+            f"{len(missing)} of {len(cells)} cells are missing, first {missing[0]}",
+            f"Run kit reproduce {study.slug} --budget {budget}",
+        )
+    path = committed_path(study.slug, budget, platform)
+    return path, write_rows(path, [rows[cell.key] for cell in cells])

@@ -1,0 +1,58 @@
+"""The verdicts on the claims of a study, corrected for their number."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from kit.studies import statistics
+from kit.studies.claims import Claim
+from kit.studies.findings import ALPHA, UNDECIDED, Finding
+from kit.studies.results import Results
+
+
+@dataclass(frozen=True)
+class Verdict(Finding):
+    """A finding with the claim that it answers."""
+
+    claim: str = ""
+    statement: str = ""
+    source: str = ""
+    evidence: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON holds it: `claim`, `verdict`, `estimate`, ..."""
+        fields = asdict(self)
+        for name in ("low", "high"):  # JSON has no infinity
+            if fields[name] is not None and not math.isfinite(fields[name]):
+                fields[name] = None
+        first = ("claim", "verdict", "estimate", "low", "high", "seeds", "runs")
+        return {name: fields.pop(name) for name in first} | fields
+
+
+def judge(claims: Sequence[Claim], results: Results) -> list[Verdict]:
+    """The verdict on each claim, corrected for the number of claims tested."""
+    findings = [claim.test(results) for claim in claims]
+    tested = [i for i, finding in enumerate(findings) if finding.p_value is not None]
+    adjusted = statistics.holm([findings[i].p_value or 0.0 for i in tested])
+    for i, p_value in zip(tested, adjusted, strict=True):
+        findings[i] = _corrected(findings[i], p_value, len(tested))
+    return [
+        Verdict(
+            **asdict(finding),
+            claim=claim.id,
+            statement=claim.statement,
+            source=claim.source,
+            evidence=claim.evidence,
+        )
+        for claim, finding in zip(claims, findings, strict=True)
+    ]
+
+
+def _corrected(finding: Finding, p_value: float, tests: int) -> Finding:
+    finding = replace(finding, p_value=p_value)
+    if finding.verdict == UNDECIDED or p_value <= ALPHA:
+        return finding
+    reason = f"would be {finding.verdict} alone, but not among {tests} tested claims"
+    sentence = f"{finding.sentence} It {reason} (Holm, p = {p_value:.2g})."
+    return replace(finding, verdict=UNDECIDED, sentence=sentence)
