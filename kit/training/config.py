@@ -1,0 +1,115 @@
+"""How a model is trained, as data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from kit.errors import KitError, known
+
+LOWER_IS_BETTER = ("loss", "perplexity")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimizer, schedule and length of a run.
+
+    AdamW with decay on matrices only, warm-up, decay, and clipping by global norm.
+
+    Args:
+        steps: Optimizer steps.
+        batch_size: Sequences per step.
+        learning_rate: Peak learning rate.
+        warmup_steps: Steps of linear warm-up.
+        schedule: `"cosine"`, `"linear"` or `"constant"` after the warm-up.
+        final_learning_rate: Last learning rate as a share of the peak.
+        weight_decay: AdamW's decay, on matrices only.
+        beta_1, beta_2: Adam's averages.
+        clip_norm: Largest global norm of the gradient; `None` for no clipping.
+        evaluate_every: Steps between two rows of the history; divides `steps`.
+        precision: `"float32"`, or `"bfloat16"` for mixed precision.
+        target_metric: Stop once this validation metric is as good as `target_value`.
+        target_value: At most for `loss` and `perplexity`, at least for the others.
+
+    Raises:
+        KitError: A value is out of range, or two fields contradict each other.
+
+    Example:
+        >>> TrainConfig(steps=200, batch_size=64, evaluate_every=50).schedule
+        'cosine'
+    """
+
+    steps: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    schedule: str = "cosine"
+    final_learning_rate: float = 0.1
+    weight_decay: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    clip_norm: float | None = 1.0
+    evaluate_every: int = 100
+    precision: str = "float32"
+    target_metric: str | None = None
+    target_value: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "evaluate_every"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise KitError(
+                    f"{name}={value!r} is not a positive whole number",
+                    f"Use {name} >= 1",
+                )
+        if self.learning_rate <= 0:
+            raise KitError(
+                f"learning_rate={self.learning_rate} is not positive", "Try 0.001"
+            )
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise KitError(
+                f"warmup_steps={self.warmup_steps} is not in 0 to steps={self.steps}",
+                "Use fewer warm-up steps",
+            )
+        if self.steps % self.evaluate_every:
+            raise KitError(
+                f"evaluate_every={self.evaluate_every} does not divide "
+                f"steps={self.steps}",
+                "Choose a divisor, so that the last step is evaluated",
+            )
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            raise KitError(
+                f"clip_norm={self.clip_norm} is not positive",
+                "Use clip_norm=None for no clipping",
+            )
+        if (self.target_metric is None) != (self.target_value is None):
+            raise KitError(
+                f"target_metric={self.target_metric!r} clashes with "
+                f"target_value={self.target_value!r}",
+                "Give both or neither",
+            )
+        known("value for schedule:", self.schedule, ("cosine", "linear", "constant"))
+        known("value for precision:", self.precision, ("float32", "bfloat16"))
+
+    def reached(self, metrics: Mapping[str, float]) -> bool:
+        """Whether validation metrics are as good as the target.
+
+        Raises:
+            KitError: The task has no such metric.
+        """
+        if self.target_metric is None or self.target_value is None:
+            return False
+        value = metrics[known("target_metric", self.target_metric, metrics)]
+        if self.target_metric.endswith(LOWER_IS_BETTER):
+            return value <= self.target_value
+        return value >= self.target_value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_dict` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TrainConfig":
+        """The config that `to_dict` wrote."""
+        for name in data:
+            known("TrainConfig field", name, [entry.name for entry in fields(cls)])
+        return cls(**data)

@@ -1,0 +1,70 @@
+"""The loss, and scores of every token, inside one compiled function."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.data import IGNORED, Batch, Scores
+
+# One compiled shape: large enough to use the cores, small enough for a laptop.
+TOKENS_PER_CALL = 2**14
+
+
+def token_losses(targets: Any, logits: Any) -> Any:
+    """Negative log-likelihood of each target, 0 where it is ignored.
+
+    Args:
+        targets: (batch, time) integers, -1 where ignored.
+        logits: (batch, time, vocabulary).
+
+    Returns:
+        (batch, time) float32, in nats.
+    """
+    logits = ops.cast(logits, "float32")
+    target = ops.one_hot(targets, logits.shape[-1], dtype="float32")
+    picked = ops.sum(target * logits, axis=-1)
+    kept = ops.cast(ops.not_equal(targets, IGNORED), "float32")
+    return kept * (ops.logsumexp(logits, axis=-1) - picked)
+
+
+@keras.saving.register_keras_serializable(package="kit")
+def token_cross_entropy(targets: Any, logits: Any) -> Any:
+    """Mean loss over the kept tokens (not over all tokens), in nats."""
+    kept = ops.cast(ops.not_equal(targets, IGNORED), "float32")
+    return ops.sum(token_losses(targets, logits)) / ops.maximum(ops.sum(kept), 1.0)
+
+
+class Scorer(keras.Model):
+    """Scores a model's predictions without handing the logits back.
+
+    Call arguments:
+        data: `{"inputs": (batch, time), "targets": (batch, time)}`.
+
+    Returns:
+        (batch, time, 2) float32: the loss, and 1 where the likeliest token is right.
+    """
+
+    def __init__(self, model: keras.Model, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.model = model
+
+    def call(self, data, training=False):
+        logits = self.model(data["inputs"], training=False)
+        targets = data["targets"]
+        correct = ops.equal(ops.argmax(logits, axis=-1), ops.cast(targets, "int32"))
+        losses = token_losses(targets, logits)
+        return ops.stack([losses, ops.cast(correct, "float32")], axis=-1)
+
+    def score(self, batch: Batch) -> Scores:
+        """Scores of a batch of any size, computed in chunks of one shape."""
+        count, time = batch.inputs.shape
+        size = max(1, min(count, TOKENS_PER_CALL // time))
+        missing = -count % size
+        inputs = np.pad(batch.inputs, ((0, missing), (0, 0)))
+        targets = np.pad(batch.targets, ((0, missing), (0, 0)), constant_values=IGNORED)
+        both = self.predict(
+            {"inputs": inputs, "targets": targets}, batch_size=size, verbose=0
+        )[:count]
+        return Scores(both[..., 0], both[..., 1] > 0.5)
