@@ -52,6 +52,7 @@ def reproduce(
         typer.echo("Stopped. Finished cells are kept; run the same command to resume.")
         raise typer.Exit(130)
     print_verdicts(done.verdicts)
+    typer.echo(f"Report: {work.report(done.study, done.results, out)}")
     if export:
         path, rows = work.export(done.study, budget, done.results.platform)
         typer.echo(f"{rows} rows written to {path}")
@@ -65,31 +66,46 @@ def reproduce(
 
 def report(
     slug: Slug,
-    budget: Budget = "quick",
+    budget: Annotated[
+        str | None, typer.Option(help="Of your runs; default the one with most.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdicts as JSON.")
     ] = False,
     out: Out = None,
 ) -> None:
-    """Show the verdicts of your own runs beside the results kept with the kit."""
-    from kit.studies import committed, load, own
+    """Show your own runs of a study beside the results kept with the kit."""
+    from kit.studies import load
+    from kit.studies import reproduce as work
     from kit.studies.verdicts import judge
 
     study = load(slug)
-    results = own(slug, budget)
-    verdicts = judge(study.claims, results if len(results) else committed(slug))
+    results = work.shown_results(study, budget)
+    verdicts = judge(study.claims, results)
     if as_json:
         typer.echo(json.dumps([verdict.to_dict() for verdict in verdicts], indent=1))
-    else:
-        print_verdicts(verdicts)
+        return
+    print_verdicts(verdicts)
+    own = results if results.origin == "own" else None
+    typer.echo(f"Report: {work.report(study, own, out)}")
 
 
 def studies() -> None:
-    """List the papers, and which of them have a study."""
-    from kit.studies import PAPERS, STUDIES
+    """List the papers, which have a study, and how long it takes here."""
+    from kit.studies import PAPERS, STUDIES, load, machine
+    from kit.studies.summary import duration
 
-    for slug, paper in PAPERS.items():
-        typer.echo(f"{slug:10} {paper}{'' if slug in STUDIES else ' (not here yet)'}")
+    workers = machine.default_workers("cpu")
+    for slug in {**PAPERS, **STUDIES}:
+        typer.echo(f"{slug:10} {PAPERS.get(slug, '')}")
+        if slug not in STUDIES:
+            typer.echo(f"{'':10} no study yet")
+            continue
+        study = load(slug)
+        for budget in study.seeds:
+            cells = len(study.cells(budget))
+            time = duration(study.seconds(budget, workers))
+            typer.echo(f"{'':10} {budget:5} {cells:4} cells, about {time}")
 
 
 def print_verdicts(verdicts: "list[Verdict]") -> None:
@@ -97,18 +113,23 @@ def print_verdicts(verdicts: "list[Verdict]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    colors = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow"}
-    table = Table("claim", "statement", "estimate", "interval", "seeds", "runs", "")
+    from kit.pictures import SIGNS
+
+    colors = {"reproduced": "blue", "not reproduced": "red", "undecided": "yellow"}
+    table = Table("claim", "verdict", "statement", "estimate", "seeds", "runs")
     for verdict in verdicts:
-        low, high = verdict.to_dict()["low"], verdict.to_dict()["high"]
+        fields = verdict.to_dict()
+        estimate = "" if verdict.estimate is None else f"{verdict.estimate:.4g}"
+        if fields["low"] is not None and fields["high"] is not None:
+            estimate += f"\n{fields['low']:.4g} to {fields['high']:.4g}"
+        word = verdict.verdict
         table.add_row(
             verdict.claim,
+            f"[{colors[word]}]{SIGNS[word]} {word}",
             verdict.statement,
-            "" if verdict.estimate is None else f"{verdict.estimate:.4g}",
-            "" if low is None or high is None else f"{low:.4g} to {high:.4g}",
+            estimate,
             str(verdict.seeds),
             str(verdict.runs),
-            f"[{colors[verdict.verdict]}]{verdict.verdict}",
         )
     console = Console()
     console.print(table)

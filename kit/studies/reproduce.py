@@ -1,5 +1,6 @@
 """The work behind `kit reproduce`: run what is missing, judge all there is."""
 
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from kit.studies.progress import Display, display
 from kit.studies.results import (
     Results,
     committed_path,
+    committed_results,
     own_results,
     write_rows,
 )
@@ -80,8 +82,6 @@ def reproduce(
 
 def platform_of(backend: str | None) -> Platform:
     """Backend (given, or `$KERAS_BACKEND`, or TensorFlow) and its device."""
-    import os
-
     name = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     machine.check_backend(name)
     return Platform(name, machine.device(name))
@@ -95,6 +95,34 @@ def _check_space(folder: Path) -> None:
             f"{FREE_BYTES / 2**20:.0f} MB",
             "Free some space or set KIT_RUNS to a folder on another disk",
         )
+
+
+def shown_results(study: Study, budget: str | None = None) -> Results:
+    """The user's rows, of a budget or of the one run last; else the kit's.
+
+    Raises:
+        KitError: unknown budget, or there are no rows at all.
+    """
+    study.arms_named(budget or next(iter(study.seeds)))  # is there such a budget?
+    results = own_results(study, budget)
+    if not len(results):
+        results = committed_results(study, budget or "full")
+    if not len(results):
+        raise KitError(
+            f"There are no results of '{study.slug}' yet",
+            f"Run kit reproduce {study.slug} --budget {budget or 'quick'}",
+        )
+    return results
+
+
+def report(study: Study, own: Results | None, folder: Path | None = None) -> Path:
+    """Write the report of the user's rows beside the results kept with the kit."""
+    from kit.studies.report import write_report
+
+    kept = committed_results(study)
+    own = own if own is not None else Results([], "quick")
+    folder = folder or runs_dir() / study.slug / (own if len(own) else kept).budget
+    return write_report(study, own, kept, folder)
 
 
 def export(study: Study, budget: str, platform: Platform) -> tuple[Path, int]:

@@ -144,26 +144,33 @@ def matched(cells: Sequence[Cell], rows: dict[str, Row], budget: str) -> list[Ro
 
 
 def own_results(
-    study: Study, budget: str, *, platform: Platform | None = None
+    study: Study, budget: str | None = None, *, platform: Platform | None = None
 ) -> Results:
-    """The user's rows for a budget, with as many seeds as were ever run.
+    """The user's rows of a budget, with as many seeds as were ever run.
 
-    Without a platform: the one with the most rows in the store.
+    Args:
+        study: Which study.
+        budget: None for the one that was run last.
+        platform: None for the one with the most rows of that budget.
     """
     from kit.studies.store import Store
 
     path = runs_dir() / "store.sqlite"
-    if not path.exists():
-        return Results([], budget)
-    with Store(path, write=False) as store:
-        rows = store.rows(study.slug)
-    choices = {row.platform for row in rows.values()}
-    most = 1 + max((row.seed for row in rows.values()), default=0)
+    rows: dict[str, Row] = {}
+    if path.exists():
+        with Store(path, write=False) as store:
+            rows = store.rows(study.slug)
+    if not rows:
+        return Results([], budget or "quick")
+    budget = budget or max(rows.values(), key=lambda row: row.started).budget
+    most = 1 + max(row.seed for row in rows.values())
+    platforms = sorted({row.platform for row in rows.values()}, key=str)
     found = [
         matched(study.cells(budget, seeds=most, platform=choice), rows, budget)
-        for choice in ([platform] if platform else sorted(choices, key=str))
+        for choice in ([platform] if platform else platforms)
     ]
-    return Results(max(found, key=lambda rows: len(rows), default=[]), budget)
+    most_rows: list[Row] = max(found, key=len)
+    return Results(most_rows, budget)
 
 
 def committed_path(slug: str, budget: str, platform: Platform) -> Path:
@@ -179,7 +186,12 @@ def committed_results(
     path = committed_path(study.slug, budget, platform or Platform())
     if not path.exists():
         return Results([], budget, "committed")
-    return Results(read_rows(path), budget, "committed")
+    order = [arm.name for arm in study.arms_named(budget)]
+    rows = sorted(
+        read_rows(path),
+        key=lambda row: order.index(row.arm) if row.arm in order else len(order),
+    )
+    return Results(rows, budget, "committed")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
