@@ -1,0 +1,102 @@
+"""Tokenizers by name: characters, or byte-level byte-pair encoding."""
+
+import json
+from typing import Any, Protocol
+
+import numpy as np
+
+from kit.data.bpe import ByteLevelBPETokenizer, load_tokenizer
+from kit.data.characters import CharacterTokenizer
+from kit.data.corpora import Corpus
+from kit.errors import KitError
+
+__all__ = [
+    "ByteLevelBPETokenizer",
+    "CharacterTokenizer",
+    "Tokenizer",
+    "get_tokenizer",
+    "tokenizer_from_dict",
+]
+
+
+class Tokenizer(Protocol):
+    """Both tokenizers: `decode(encode(text)) == text` for all text they can encode."""
+
+    @property
+    def spec(self) -> str | dict[str, int]:
+        """What `get_tokenizer` makes it from."""
+        ...
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of token ids."""
+        ...
+
+    @property
+    def end_id(self) -> int | None:
+        """Id of `<|endoftext|>`; None if the vocabulary has no such token."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides the ids."""
+        ...
+
+    def encode(self, text: str) -> np.ndarray:
+        """Token ids of `text`, (length,) int32."""
+        ...
+
+    def encode_corpus(self, corpus: Corpus) -> list[np.ndarray]:
+        """Token ids of each document, without end tokens."""
+        ...
+
+    def decode(self, ids: Any) -> str:
+        """The text of token ids."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        ...
+
+
+def get_tokenizer(spec: str | dict[str, int], corpus: Corpus) -> Tokenizer:
+    """A tokenizer for a corpus: `"character"`, or `{"bpe": 2048}` for a size of 2048.
+
+    Raises:
+        KitError: If `spec` is neither.
+
+    Example:
+        >>> corpus = Corpus("a line", ("to be or not to be",))
+        >>> get_tokenizer("character", corpus).vocabulary_size
+        7
+    """
+    if spec == "character":
+        return CharacterTokenizer.train(corpus)
+    if isinstance(spec, dict) and spec.keys() == {"bpe"}:
+        return ByteLevelBPETokenizer.train(corpus, spec["bpe"])
+    raise KitError(
+        f"unknown tokenizer {spec!r}",
+        'Use "character", or {"bpe": 2048} for 2048 tokens',
+    )
+
+
+def tokenizer_from_dict(content: dict[str, Any]) -> Tokenizer:
+    """The inverse of a tokenizer's `to_dict`.
+
+    Raises:
+        KitError: If `content` is not of one of the two kinds.
+
+    Example:
+        >>> content = CharacterTokenizer("abc").to_dict()
+        >>> tokenizer_from_dict(content).encode("cab").tolist()
+        [2, 0, 1]
+    """
+    if content.get("kind") == "character":
+        return CharacterTokenizer(content["alphabet"], content["end_of_text"])
+    if content.get("kind") == "bpe":
+        tokenizer = load_tokenizer(json.dumps(content["tokenizer"]))
+        return ByteLevelBPETokenizer(tokenizer, content["size"])
+    raise KitError(
+        f"a tokenizer of kind {content.get('kind')!r}, expected character or bpe",
+        "Pass what a tokenizer's to_dict returned",
+    )
