@@ -9,7 +9,7 @@ from kit.errors import KitError
 
 
 def read_text(path: Path) -> str:
-    """Text of a UTF-8 file, with line ends as `\\\\n` and without a byte order mark.
+    """Text of a UTF-8 file, with plain newlines and without a byte order mark.
 
     Raises:
         KitError: If the file is missing, a folder, unreadable, empty, binary or not
