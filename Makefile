@@ -1,0 +1,60 @@
+# Everything runs in .venv, from the exact versions of a lock file.
+# Needs Python 3.11 to 3.13 with venv and pip; nothing else. `make help` lists the rest.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+LOCK := $(if $(shell command -v nvidia-smi),requirements-gpu.lock,requirements.lock)
+INSTALLED := .venv/installed
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--extra jax --extra jupyter --extra dev --annotation-style line \
+	--no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-fast lint format notebooks bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## Make .venv, or bring it up to date (PYTHON=python3.12 to choose)
+
+$(INSTALLED): pyproject.toml $(LOCK)
+	@test -x $(BIN)/python || command -v $(PYTHON) >/dev/null || { \
+		echo "error: $(PYTHON) not found. Install it, or name another: make setup PYTHON=python3.12."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --requirement $(LOCK)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+reproduce: setup ## Answer the claims of the first paper, in under 6 minutes on 2 cores
+	$(BIN)/python -m kit reproduce symmetry --budget quick
+
+test: setup ## Run all tests (about 10 minutes)
+	$(BIN)/python -m pytest
+
+test-fast: setup ## Run the tests that take under a second each
+	$(BIN)/python -m pytest -m "not slow and not notebook"
+
+lint: setup ## Check style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy kit
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+notebooks: setup ## Generate the exercises and notebooks from their sources
+	$(BIN)/python -m kit.grading.generate
+
+bench: setup ## Compare training speed with PyTorch, as ratios (installs torch, CPU)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation \
+		--constraint $(LOCK) --editable ".[torch]"
+	$(BIN)/python -m benchmarks
+
+lock: setup ## Renew the exact versions in the lock files
+	$(COMPILE) --extra tensorflow --output-file requirements.lock
+	$(COMPILE) --extra gpu --output-file requirements-gpu.lock
+
+clean: ## Remove .venv, caches and build output; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
