@@ -28,6 +28,8 @@ class Addition:
         digits: Digits per operand.
         zero_padding: Fixed width, `"007+015=0022"`; else `"7+15=22<end>"`.
         reverse_answer: Write the answer's lowest digit first.
+        start: Open every sequence with `<end>`, which then separates sequences. It is
+            the same in all of them, and tells an order-blind model nothing.
         loss_on: `"answer"`, or `"all"` tokens. Validation always scores the answer.
         protocol: `"sequence"` learns all targets of a sequence in one pass;
             `"next_token"` learns one target a pass, with everything after it padded
@@ -50,6 +52,7 @@ class Addition:
     digits: int = 3
     zero_padding: bool = True
     reverse_answer: bool = False
+    start: bool = False
     loss_on: str = "answer"
     protocol: str = "sequence"
     validation_pairs: int = 2000
@@ -91,8 +94,8 @@ class Addition:
 
     @property
     def prompt_length(self) -> int:
-        """Tokens of a zero-padded prompt, with the equals sign."""
-        return 2 * self.digits + 2
+        """Tokens of a zero-padded prompt, up to the equals sign."""
+        return self.start + 2 * self.digits + 2
 
     @property
     def answer_length(self) -> int:
@@ -182,9 +185,9 @@ class Addition:
         answer = _numbers(a + b, self.digits + 1, self.zero_padding)
         if self.reverse_answer:
             answer = answer[:, ::-1]
-        plus, equals = self.digits, self.prompt_length - 1
+        plus, equals = self.start + self.digits, self.prompt_length - 1
         sequences = np.full((len(a), self.context_length + 1), END, "int32")
-        sequences[:, :plus] = _numbers(a, self.digits, self.zero_padding)
+        sequences[:, self.start : plus] = _numbers(a, self.digits, self.zero_padding)
         sequences[:, plus] = PLUS
         sequences[:, plus + 1 : equals] = _numbers(b, self.digits, self.zero_padding)
         sequences[:, equals] = EQUALS
