@@ -1,0 +1,119 @@
+"""Check a function where it was written: in a notebook cell."""
+
+import inspect
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kit.errors import KitError
+from kit.grading.exercises import Exercise, find
+from kit.grading.judge import judge
+from kit.grading.render import render
+from kit.grading.results import Result
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def check_in_notebook(
+    exercise_id: str, submission: Callable[..., Any] | dict[str, Any] | str
+) -> Result:
+    """Judge a function of this notebook, and print what a learner should read.
+
+    The judge runs its source in a process of its own, as `kit check` does, together
+    with what it uses from other cells: functions, imports and plain constants.
+
+    Args:
+        exercise_id: Which exercise.
+        submission: The function, or `globals()`, or source code.
+
+    Raises:
+        KitError: There is no such exercise, or the source cannot be found.
+    """
+    exercise = find(exercise_id)
+    source = submission
+    if not isinstance(source, str):
+        source = source_of(exercise, submission)
+    result = judge(exercise, source, filename="your cell")
+    print("\n".join(line.text for line in render(result, exercise)))
+    return result
+
+
+def source_of(exercise: Exercise, submission: Any) -> str:
+    """Source of an exercise's functions and of everything that they use."""
+    if callable(submission):
+        function = inspect.unwrap(submission)
+        namespace = {**function.__globals__, exercise.function: function}
+        if function.__name__ in exercise.functions:
+            namespace = {**function.__globals__, function.__name__: function}
+    else:
+        namespace = dict(submission)
+    imports: list[str] = []
+    definitions: dict[str, str] = {}
+    waiting = list(exercise.functions)
+    done: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in done or name not in namespace:
+            continue
+        done.add(name)
+        value = namespace[name]
+        line = import_line(name, value)
+        if line:
+            imports.append(line)
+        elif isinstance(value, types.FunctionType | type):
+            definitions[name] = definition(value)
+            waiting += used_names(value)
+        elif is_plain(value):
+            definitions[name] = f"{name} = {value!r}\n"
+    # Constants and helpers first: a default argument may need them.
+    ordered = sorted(definitions, key=lambda name: name in exercise.functions)
+    return "\n".join(sorted(imports) + [definitions[name] for name in ordered]) + "\n"
+
+
+def import_line(name: str, value: Any) -> str:
+    """The import that gives a name its value, if it comes from a module."""
+    if isinstance(value, types.ModuleType):
+        return f"import {value.__name__} as {name}"
+    module = getattr(value, "__module__", None)
+    qualified = getattr(value, "__qualname__", "")
+    if module in (None, "__main__", "builtins") or not qualified.isidentifier():
+        return ""
+    imported = inspect.getmodule(value)
+    if imported is None or getattr(imported, qualified, None) is not value:
+        return ""
+    return f"from {module} import {qualified} as {name}"
+
+
+def definition(value: Any) -> str:
+    """Source of a function or class that was written in the notebook."""
+    try:
+        return textwrap.dedent(inspect.getsource(value))
+    except (OSError, TypeError) as error:
+        raise KitError(
+            f"the source of {value.__name__} cannot be found",
+            "Define it in a cell of its own and run the cell, or pass the source",
+        ) from error
+
+
+def used_names(value: Any) -> Iterator[str]:
+    """Names that a function or a class looks up."""
+    if isinstance(value, type):
+        for member in vars(value).values():
+            if isinstance(member, types.FunctionType):
+                yield from used_names(member)
+        return
+    codes = [value.__code__]
+    while codes:
+        code = codes.pop()
+        yield from code.co_names
+        codes += [
+            const for const in code.co_consts if isinstance(const, types.CodeType)
+        ]
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value can be written down as it is printed."""
+    if isinstance(value, tuple | list):
+        return all(map(is_plain, value))
+    return isinstance(value, PLAIN)
