@@ -16,6 +16,7 @@ import typer
 import kit
 from kit import doctor
 from kit.errors import KitError
+from kit.grading import commands as exercises
 from kit.quiet import quiet
 from kit.studies import commands as studies
 
@@ -23,9 +24,10 @@ app = typer.Typer(
     name="kit",
     help="Take Transformers apart: run a paper's study, do its exercises.",
     add_completion=False,
+    rich_markup_mode=None,  # panels would cost 0.2 s of every kit --help
     pretty_exceptions_enable=False,
 )
-for part in (studies, doctor):
+for part in (studies, exercises, doctor):
     part.register(app)
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -67,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again to resume.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `kit list | head`
+    except BrokenPipeError:  # `kit studies | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except Exception as error:
         told = explain(error)
         if told is None or os.environ.get("KIT_DEBUG"):
@@ -85,6 +87,8 @@ def _run(arguments: list[str]) -> int:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
+    finally:
+        sys.stdout.flush()  # a closed pipe shows here, not when Python ends
     return 0
 
 
@@ -128,9 +132,9 @@ def _system(error: OSError) -> KitError | None:
     if error.errno in NO_SPACE:
         fix = "Free some space, or set KIT_RUNS and KIT_CACHE to another disk"
     elif error.errno in NO_RIGHTS:
-        fix = "Give yourself write rights, or set KIT_RUNS and KIT_CACHE elsewhere"
+        fix = "Give yourself the right, or set KIT_RUNS and KIT_CACHE to other folders"
     elif error.errno in WRONG_KIND:
-        fix = "Move it away, or set KIT_RUNS and KIT_CACHE to a folder"
+        fix = "Move it away, or set KIT_RUNS and KIT_CACHE to other folders"
     else:
         return None
-    return KitError(what, f"{fix}; kit doctor checks both")
+    return KitError(what, f"{fix}, then run kit doctor")

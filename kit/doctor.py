@@ -1,6 +1,5 @@
 """`kit doctor`: is this machine ready, and if not, how to mend it."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -85,9 +84,11 @@ def python() -> Row:
 
 def version(package: str) -> Row:
     """The installed version of a package that the kit needs."""
+    from importlib import metadata  # slow, and kit --help is to be fast
+
     try:
-        return Row(package, importlib.metadata.version(package))
-    except importlib.metadata.PackageNotFoundError:
+        return Row(package, metadata.version(package))
+    except metadata.PackageNotFoundError:
         return Row(package, "not installed", f"Run pip install {package}")
 
 

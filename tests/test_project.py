@@ -1,0 +1,203 @@
+"""The project's own files agree with each other, and with what is installed."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from kit import doctor
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKS = {
+    "requirements.lock": ("tensorflow", "jax", "jupyter", "dev"),
+    "requirements-gpu.lock": ("gpu", "jax", "jupyter", "dev"),
+}
+PYTHONS = ("3.11", "3.12", "3.13")
+MACHINES = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+REGISTRIES = ("pypi.", "pythonhosted.", "download.pytorch.", "npmjs.")
+
+
+def tracked():
+    """Every text file under version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git clone")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and path.suffix not in {".png", ".npz", ".keras", ".h5"}:
+            yield path
+
+
+def pins(lock, **environment):
+    """Name -> version of what the lock installs in an environment."""
+    lines = (ROOT / lock).read_text().splitlines()
+    required = [Requirement(line.split("#")[0]) for line in lines if line[0] != "#"]
+    wanted = [r for r in required if not r.marker or r.marker.evaluate(environment)]
+    names = [canonicalize_name(r.name) for r in wanted]
+    assert len(names) == len(set(names)), "two versions of one package"
+    return {n: str(r.specifier)[2:] for n, r in zip(names, wanted, strict=True)}
+
+
+def make_targets(text):
+    return re.findall(r"(?:^|\s)make ([a-z-]+)", text)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("system, machine", MACHINES)
+def test_a_lock_covers_what_the_project_needs(lock, python, system, machine):
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": system,
+        "platform_machine": machine,
+        "os_name": "posix",
+    }
+    pinned = pins(lock, **environment)
+    needed = PROJECT["dependencies"] + [n for e in LOCKS[lock] for n in EXTRAS[e]]
+    for requirement in map(Requirement, needed):
+        if requirement.marker and not requirement.marker.evaluate(environment):
+            continue
+        version = pinned[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), requirement
+    assert (
+        not {"tensorflow", "tensorflow-cpu"} <= pinned.keys()
+    )  # one folder, one owner
+    assert "torch" not in pinned  # only `make bench` needs it
+
+
+def test_every_import_of_the_package_is_declared():
+    from importlib.metadata import packages_distributions
+
+    owners = packages_distributions()
+    lines = PROJECT["dependencies"] + [n for extra in EXTRAS.values() for n in extra]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    for path in (ROOT / "kit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for top in {name.split(".")[0] for name in names}:
+                if top != "kit" and top not in sys.stdlib_module_names:
+                    found = {canonicalize_name(o) for o in owners.get(top, [top])}
+                    assert found & declared, f"{path.name} imports {top}"
+
+
+def test_the_tested_pythons_are_the_declared_ones():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    matrix = workflow["jobs"]["check"]["strategy"]["matrix"]["python"]
+    declared = [c.split()[-1] for c in PROJECT["classifiers"] if " 3." in c]
+    supported = Requirement(f"kit{PROJECT['requires-python']}").specifier
+    minors = [f"3.{minor}" for minor in range(8, 20)]
+    assert matrix == declared == list(PYTHONS)
+    assert [m for m in minors if supported.contains(Version(m))] == matrix
+    assert doctor.OLDEST == (3, int(matrix[0][2:]))
+    assert doctor.NEWEST == (3, int(matrix[-1][2:]))
+
+
+def test_the_workflow_and_the_local_check_run_the_same_commands():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    steps = [step.get("run", "") for step in workflow["jobs"]["check"]["steps"]]
+    local = (ROOT / ".ci/run").read_text()
+    assert set(make_targets(local)) == {"lint", "test"}
+    assert set(make_targets("\n".join(steps))) - {"setup"} == {"lint", "test"}
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_make_help_lists_every_target():
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.M)[1].split()
+    assert make_targets(shown.stdout) == phony
+
+
+def test_targets_that_texts_name_exist():
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.M)[1]
+    for name in ("README.md", "CONTRIBUTING.md", "pyproject.toml"):
+        for target in re.findall(r"`make ([a-z-]+)", (ROOT / name).read_text()):
+            assert target in phony.split(), f"{name} names make {target}"
+
+
+def test_hooks_run_the_tools_of_the_lock():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"]  # so nothing is pinned twice
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in hooks[0]["hooks"]:
+        assert hook["language"] == "system"
+        command = hook["entry"].removeprefix(".venv/bin/")
+        assert f"$(BIN)/{command}" in makefile
+
+
+def test_nothing_tracked_names_a_machine_or_a_registry():
+    machine = re.compile(r"(?<![\w.<])/(?:work|root|farm|home/\w|Users/\w)[/\w]")
+    for path in tracked():
+        if path == Path(__file__):
+            continue
+        text = path.read_text(errors="ignore")
+        assert not machine.search(text), f"{path}: {machine.search(text)}"
+        assert not [host for host in REGISTRIES if host in text], path
+
+
+def test_no_module_is_too_long_to_read():
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in (ROOT / "kit").rglob("*.py")
+    }
+    assert not {name: n for name, n in lengths.items() if n > 300}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The built wheel, unpacked; the clone it came from is out of reach."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    zipfile.ZipFile(next(folder.glob("*.whl"))).extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_the_wheel_ships_what_the_package_reads(wheel):
+    for name in ("exercises", "notebooks", "results"):
+        here = {p.name for p in (ROOT / name).iterdir() if p.name[0] not in "._"}
+        assert here, f"{name} is empty"
+        assert here <= {p.name for p in (wheel / "kit/shipped" / name).iterdir()}
+    packed = {p.relative_to(wheel) for p in (wheel / "kit").rglob("*.py")}
+    assert {p.relative_to(ROOT) for p in (ROOT / "kit").rglob("*.py")} <= packed
+    assert not list(wheel.glob("tests"))
+
+
+@pytest.mark.slow
+def test_the_wheel_works_without_the_clone(wheel, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "kit", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(wheel)},
+        capture_output=True,
+        text=True,
+    )
+    assert f"{wheel}/kit/shipped/results" in ran.stdout
+    assert ran.stderr == ""
