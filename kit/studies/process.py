@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kit.errors import KitError
 from kit.studies import worker
@@ -66,14 +66,20 @@ class Process:
                 env=environment(os.environ, platform.backend),
                 encoding="utf-8",
             )
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._popen.stdout, events), daemon=True
+        )
+        self._listener.start()
 
     def _listen(
-        self, events: "queue.Queue[tuple[Process, dict[str, Any] | None]]"
+        self,
+        answers: IO[str],
+        events: "queue.Queue[tuple[Process, dict[str, Any] | None]]",
     ) -> None:
-        for line in self._popen.stdout or ():
-            with contextlib.suppress(ValueError):  # the last line of a killed worker
-                events.put((self, json.loads(line)))
+        with answers:
+            for line in answers:
+                with contextlib.suppress(ValueError):  # a killed worker's last line
+                    events.put((self, json.loads(line)))
         self._popen.wait()
         events.put((self, None))
 
@@ -115,4 +121,4 @@ class Process:
             self._popen.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._popen.kill()
-            self._popen.wait()
+        self._listener.join()

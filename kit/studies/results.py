@@ -173,6 +173,14 @@ def own_results(
     return Results(most_rows, budget)
 
 
+def outdated(study: Study, results: Results) -> list[Row]:
+    """Rows that the study, as it is today, would not reuse but run again."""
+    most = 1 + max((row.seed for row in results.rows), default=0)
+    cells = study.cells(results.budget, seeds=most, platform=results.platform)
+    keys = {cell.key for cell in cells}
+    return [row for row in results.rows if row.key not in keys]
+
+
 def committed_path(slug: str, budget: str, platform: Platform) -> Path:
     """Where the rows of a platform are kept with the kit."""
     suffix = "" if platform == Platform() else f"-{platform}"

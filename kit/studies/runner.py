@@ -119,13 +119,18 @@ class Runner:
             if process.cell or not process.ready:
                 continue
             others = {
-                other.number: Busy(other.cell.arm.name, other.seconds_left)
+                other.number: Busy(other.cell.arm.name, self._seconds_left(other))
                 for other in self.pool.values()
                 if other.cell
             }
             cell = self.schedule.take(process.held, others)
             if cell:
                 process.begin(cell, self.study.prepare)
+
+    def _seconds_left(self, process: Process) -> float:
+        compiled = process.cell and process.held == process.cell.arm.name
+        before = 0.0 if compiled else self.schedule.prepare_seconds
+        return before + process.seconds_left
 
     def _on_ready(self, process: Process) -> None:
         process.ready = True
@@ -197,6 +202,7 @@ class Runner:
         if process.cell:
             cell, process.cell = process.cell, None
             self._failed(cell, process.obituary(), process)
+        process.ask_to_end()
         if len(self.schedule):
             self._start(process.number)
         else:

@@ -103,12 +103,20 @@ class Worker:
 
         if self.run is None:
             raise RuntimeError("The arm has not been prepared.")
-        result = plain(dict(self.run(seed, progress)))
-        if result.get("status") not in OUTCOMES:
-            raise ValueError(
-                f"status={result.get('status')!r}, expected one of {OUTCOMES}."
-            )
+        result = checked(plain(dict(self.run(seed, progress))))
         return {"result": result, "seconds": time.perf_counter() - started}
+
+
+def checked(result: dict[str, Any]) -> dict[str, Any]:
+    """A result that has a known status and flat, numeric metrics; or `ValueError`."""
+    status, metrics = result.get("status"), result.get("metrics", {})
+    if status not in OUTCOMES:
+        raise ValueError(f"status={status!r}, expected one of {OUTCOMES}.")
+    if not isinstance(metrics, dict) or not all(
+        value is None or isinstance(value, int | float) for value in metrics.values()
+    ):
+        raise ValueError(f"metrics={metrics!r}, expected a flat dict of numbers.")
+    return result
 
 
 def read_tasks(tasks: "queue.Queue[dict[str, Any]]") -> None:

@@ -5,36 +5,55 @@ import time
 
 
 def prepare(spec):
-    """Build a fake arm; `spec` says what it does."""
+    """Build a fake arm.
+
+    `log` names a file that gets a line per seed; `crash` maps a seed to a way to end;
+    `diverges` lists seeds; `result` is returned as it is; `seconds` is slept.
+    """
     if spec.get("unbuildable"):
         raise RuntimeError("no such layer")
-    time.sleep(spec.get("prepare_seconds", 0.0))
 
     def run(seed, progress):
         if spec.get("log"):
             with open(spec["log"], "a") as file:
                 print(spec["level"], seed, os.getpid(), file=file, flush=True)
-        crash = spec.get("crash", {}).get(str(seed))
-        if crash == "raise":
-            raise FloatingPointError("the loss went away")
-        if crash == "exit":
-            os._exit(7)
-        if crash == "kill":
-            os.kill(os.getpid(), 9)
+        crash(spec.get("crash", {}).get(str(seed)))
         print("noise on standard output")
         steps = 4
         for step in range(steps):
             time.sleep(spec.get("seconds", 0.0) / steps)
             progress((step + 1) / steps)
-        accuracy = spec["level"] + 0.01 * seed
-        diverged = seed in spec.get("diverges", ())
-        return {
-            "status": "diverged" if diverged else "finished",
-            "metrics": {"accuracy": float("nan") if diverged else accuracy},
-            "history": [{"step": s, "loss": 1.0 / (s + 1)} for s in range(steps)],
-            "probes": {"map": [[1.0, 0.0], [0.0, 1.0]]},
-            "training_seconds": spec.get("seconds", 0.0),
-            "steps": steps,
-        }
+        return spec.get("result") or outcome(spec, seed, steps)
 
     return run
+
+
+def crash(how):
+    """End the run, or the whole process, in one of three ways."""
+    if how == "raise":
+        raise FloatingPointError("the loss went away")
+    if how == "exit":
+        os._exit(7)
+    if how == "kill":
+        os.kill(os.getpid(), 9)
+
+
+def outcome(spec, seed, steps):
+    """What a run returns: accuracy is the level plus a hundredth per seed."""
+    diverged = seed in spec.get("diverges", ())
+    return {
+        "status": "diverged" if diverged else "finished",
+        "metrics": {
+            "accuracy": float("nan") if diverged else spec["level"] + 0.01 * seed
+        },
+        "history": [{"step": s, "loss": 1.0 / (s + 1)} for s in range(steps)],
+        "probes": {
+            "cores": sorted(os.sched_getaffinity(0)),
+            "environment": {
+                name: os.environ.get(name)
+                for name in ("KERAS_BACKEND", "OMP_NUM_THREADS", "XLA_FLAGS")
+            },
+        },
+        "training_seconds": spec.get("seconds", 0.0),
+        "steps": steps,
+    }
