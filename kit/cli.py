@@ -16,6 +16,7 @@ import typer
 import kit
 from kit import doctor
 from kit.errors import KitError
+from kit.grading import commands as grading
 from kit.grading import commands as exercises
 from kit.quiet import quiet
 from kit.studies import commands as studies
