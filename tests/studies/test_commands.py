@@ -1,0 +1,173 @@
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import toy
+import typer
+from typer.testing import CliRunner
+
+from kit import studies
+from kit.errors import KitError
+from kit.studies import machine, results
+from kit.studies.commands import register
+from kit.studies.store import Store
+
+
+def kit(*arguments):
+    """Run a command of the studies; a `KitError` is left for the kit's own main."""
+    app = typer.Typer()
+    register(app)
+    return CliRunner().invoke(app, arguments)
+
+
+def error_of(*arguments):
+    outcome = kit(*arguments)
+    assert isinstance(outcome.exception, KitError), outcome.output
+    return str(outcome.exception)
+
+
+def test_reproduce_then_report(runs):
+    done = kit("reproduce", "toy", "--workers", "1")
+    assert done.exit_code == 0, done.output
+    assert "6 cells: 6 run, 0 kept from earlier, 0 failed" in done.output
+    assert "T1" in done.output and "✓ reproduced" in done.output
+    page = runs / "toy" / "quick" / "report.html"
+    assert f"Report: {page}" in done.output.replace("\n", "")
+    assert page.exists()
+    shown = kit("report", "toy", "--json")
+    verdicts = json.loads(shown.output)
+    assert [verdict["claim"] for verdict in verdicts] == ["T1", "T2"]
+    for verdict in verdicts:
+        assert verdict["verdict"] == "reproduced" and verdict["seeds"] == 3
+        assert verdict["low"] <= verdict["estimate"] <= verdict["high"]
+
+
+def test_reproduce_only_one_arm_with_more_seeds_elsewhere(runs, tmp_path):
+    out = tmp_path / "elsewhere"
+    options = ("--arm", "low", "--seeds", "4", "--workers", "1", "--out", str(out))
+    done = kit("reproduce", "toy", *options)
+    assert done.exit_code == 0, done.output
+    assert "4 cells: 4 run" in done.output
+    assert "Arm high has not been run" in done.output
+    assert (out / "report.html").exists()
+
+
+def test_a_failed_cell_gives_exit_code_one_and_names_the_log(runs, monkeypatch):
+    broken = toy.study(high={"level": 0.9, "crash": {"1": "raise"}})
+    monkeypatch.setattr(toy, "STUDY", broken)
+    done = kit("reproduce", "toy", "--workers", "1")
+    assert done.exit_code == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "high seed 1: FloatingPointError: the loss went away" in last
+    assert "worker-1.log" in last
+    assert "T1" in done.output  # the other cells are judged all the same
+
+
+def test_committed_results_are_written_and_shown_when_there_are_no_own(
+    runs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
+    assert "no results" in error_of("report", "toy")
+    options = ("--budget", "full", "--workers", "1", "--export")
+    done = kit("reproduce", "toy", *options)
+    assert done.exit_code == 0, done.output
+    path = tmp_path / "results" / "toy" / "full.jsonl"
+    assert len(path.read_text().splitlines()) == 6
+    shutil.rmtree(runs)
+    shown = kit("report", "toy")
+    assert shown.exit_code == 0, shown.output
+    assert "✓ reproduced" in shown.output
+    own = kit("reproduce", "toy", "--workers", "1")
+    assert own.exit_code == 0, own.output
+    page = (runs / "toy" / "quick" / "report.html").read_text()
+    assert "your runs (quick)" in page and "the kit&#39;s runs (full)" in page
+
+
+def test_only_a_complete_run_is_exported(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
+    options = ("--arm", "low", "--workers", "1", "--export")
+    assert "3 of 6 cells are missing, first high seed 0" in error_of(
+        "reproduce", "toy", *options
+    )
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["toi"], "Unknown study 'toi'.*Write 'toy'"),
+        (["pruning"], "'pruning'.*not in this version.*Run one of"),
+        (["toy", "--budget", "quik"], "Unknown budget 'quik'.*Write 'quick'"),
+        (["toy", "--arm", "lwo"], "Unknown arm 'lwo'.*Write 'low'"),
+        (["toy", "--seeds", "0"], "seeds=0, expected at least 1"),
+        (["toy", "--workers", "0"], "workers=0, expected at least 1"),
+        (["toy", "--workers", "-2"], "workers=-2, expected at least 1"),
+        (["toy", "--backend", "tensorflo"], "Unknown backend.*Write 'tensorflow'"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_nothing_is_run(runs, arguments, message):
+    import re
+
+    assert re.search(message, error_of("reproduce", *arguments))
+    if runs.exists():
+        with Store(runs / "store.sqlite", write=False) as store:
+            assert store.keys("toy") == set()
+
+
+def test_a_missing_backend_says_how_to_install_it(runs, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    message = error_of("reproduce", "toy", "--backend", "jax")
+    assert "'jax' is not installed" in message
+    assert "pip install 'ablation-kit[jax]'" in message
+
+
+def test_another_backend_has_cells_of_its_own(runs, monkeypatch):
+    monkeypatch.setattr(machine, "check_backend", lambda name: None)
+    assert kit("reproduce", "toy", "--workers", "1").exit_code == 0
+    done = kit("reproduce", "toy", "--workers", "1", "--backend", "jax")
+    assert "6 cells: 6 run, 0 kept" in done.output
+    with Store(runs / "store.sqlite", write=False) as store:
+        rows = store.rows("toy").values()
+    assert {
+        (row.backend, row.probes["environment"]["KERAS_BACKEND"]) for row in rows
+    } == {("tensorflow", "tensorflow"), ("jax", "jax")}
+
+
+def test_too_little_space_is_seen_before_hours_of_work(runs, monkeypatch):
+    usage = type(shutil.disk_usage("/"))(total=10**9, used=10**9, free=10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert "Only 1 MB" in error_of("reproduce", "toy")
+
+
+def test_runs_in_a_place_without_write_rights(runs):
+    runs.write_text("a file where the folder should be")
+    message = error_of("reproduce", "toy")
+    assert str(runs) in message and "KIT_RUNS" in message
+
+
+def test_studies_lists_all_five_papers(runs, monkeypatch):
+    for slug in list(studies.STUDIES):
+        if slug != "toy":
+            monkeypatch.delitem(studies.STUDIES, slug)
+    shown = kit("studies")
+    assert shown.exit_code == 0, shown.output
+    for slug, paper in studies.PAPERS.items():
+        assert f"{slug:10} {paper}" in shown.output
+    assert "quick    6 cells" in shown.output
+    assert shown.output.count("no study yet") == 5
+
+
+def test_registering_the_commands_imports_nothing_heavy():
+    code = (
+        "import sys, typer; from kit.studies.commands import register;"
+        "register(typer.Typer());"
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'keras', 'tensorflow'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
