@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -32,12 +31,14 @@ def fails_with(monkeypatch, error):
 
 
 def test_help_answers_in_half_a_second():
-    times = []
-    while len(times) < 8 and min(times, default=1.0) >= 0.5:
-        started = time.perf_counter()
+    def seconds():  # of the processor, so that a busy machine does not count
+        before = os.times()
         kit("--help").check_returncode()
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.5, times
+        after = os.times()
+        spent = after.children_user - before.children_user
+        return spent + after.children_system - before.children_system
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_commands_are_known_without_the_heavy_imports():
