@@ -1,75 +1,45 @@
-"""What happens after each stretch of training steps."""
+"""What is watched while training steps run."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 if TYPE_CHECKING:
-    from kit.training.checkpoint import Checkpoint
-    from kit.training.trainer import Run, Trainer
-
-# A loss this many times that of guessing uniformly is no longer learning.
-DIVERGED = 3.0
+    from kit.training.trainer import Run
 
 
-class Evaluate(keras.callbacks.Callback):
-    """Adds a row to the history, saves, reports, and stops where it should.
+class Watch(keras.callbacks.Callback):
+    """Counts steps, keeps the loss, and ends training when it is not finite.
 
     Args:
-        trainer: Whose task and model are scored.
-        run: Whose history grows.
-        checkpoint: Where to save, or `None`.
+        run: Whose steps and status change.
         report: Called with the steps done.
     """
 
-    def __init__(
-        self,
-        trainer: "Trainer",
-        run: "Run",
-        checkpoint: "Checkpoint | None",
-        report: Callable[[int], None],
-    ):
+    def __init__(self, run: "Run", report: Callable[[int], None]):
         super().__init__()
-        self.trainer, self.run = trainer, run
-        self.checkpoint, self.report = checkpoint, report
-        self.ceiling = DIVERGED * math.log(trainer.task.vocabulary_size)
+        self.training_run, self.report = run, report
+        self.losses: list[float] = []
+        self.weights: list[int] = []
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.begin = time.perf_counter()
-        self.first = self.run.steps
+        self.before = self.training_run.steps
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        done = self.first + batch + 1
-        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
-            self._stop("diverged", done)
-        self.report(done)
+        self.training_run.steps = self.before + batch + 1
+        self.report(self.training_run.steps)
+        if not math.isfinite(logs["loss"]):
+            self.training_run.status = "diverged"
+            self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.run.training_seconds += time.perf_counter() - self.begin
-        if self.run.status == "diverged":
-            return
-        self.run.steps = (epoch + 1) * self.trainer.config.evaluate_every
-        scores = self.trainer.scorer.score(self.trainer.validation)
-        metrics = self.trainer.task.metrics(scores, self.trainer.validation.targets)
-        schedule = self.model.optimizer._learning_rate
-        row = {
-            "step": self.run.steps,
-            "seconds": self.run.training_seconds,
-            "learning_rate": float(schedule(self.run.steps - 1)),
-            "loss": float((logs or {})["loss"]),
-        }
-        row |= {f"validation_{name}": value for name, value in metrics.items()}
-        self.run.history.append(row)
-        if not row["loss"] <= self.ceiling or not math.isfinite(metrics["loss"]):
-            self._stop("diverged", self.run.steps)
-        elif self.trainer.config.reached(metrics):
-            self._stop("reached", self.run.steps)
-        if self.checkpoint:
-            self.checkpoint.save(self.run)
+        self.losses.append(logs["loss"])
+        self.weights.append(self.training_run.steps - self.before)
 
-    def _stop(self, status: str, step: int) -> None:
-        self.run.status, self.run.steps = status, step
-        self.model.stop_training = True
+    @property
+    def mean_loss(self) -> float:
+        """Mean training loss of all steps that were watched, in nats."""
+        return float(np.average(self.losses, weights=self.weights))

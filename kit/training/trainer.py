@@ -1,5 +1,6 @@
 """The one training loop: Keras' `fit`, one compiled step for all seeds."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,13 +15,19 @@ from kit.data import Task
 from kit.errors import KitError
 from kit.models import Transformer, build, initialise
 from kit.optimizers import AdamW, WarmUpSchedule
-from kit.training.callbacks import Evaluate
+from kit.training.callbacks import Watch
 from kit.training.checkpoint import Checkpoint
 from kit.training.config import TrainConfig
 from kit.training.progress import progress_reporter
 from kit.training.scoring import Scorer, token_cross_entropy
 
 Progress = bool | Callable[[float], None]
+Report = Callable[[int], None]
+
+# A loss this many times that of guessing uniformly is no longer learning.
+DIVERGED = 3.0
+# Training tokens that Keras gets in one piece: 64 MiB with their targets.
+TOKENS_AT_ONCE = 2**23
 
 
 @dataclass
@@ -150,39 +157,57 @@ class Trainer:
         checkpoint = Checkpoint(directory, self, seed) if directory else None
         if checkpoint:
             checkpoint.restore(run)
-        every = self.config.evaluate_every
-        unfinished = run.status == "finished" and run.steps < self.config.steps
-        if unfinished:
-            with progress_reporter(progress, self.config.steps) as report:
-                self.model.fit(
-                    Stream(self.task, self.config.batch_size, seed, run.steps),
-                    initial_epoch=run.steps // every,
-                    epochs=self.config.steps // every,
-                    steps_per_epoch=every,
-                    shuffle=False,
-                    callbacks=[Evaluate(self, run, checkpoint, report)],
-                    verbose=0,
-                )
-        run.seconds += time.perf_counter() - start
+        with progress_reporter(progress, self.config.steps) as report:
+            while run.status == "finished" and run.steps < self.config.steps:
+                self._train_until_evaluation(run, seed, report)
+                if run.status != "diverged":
+                    self._evaluate(run)
+                if checkpoint:
+                    checkpoint.save(run)
+        run.seconds = time.perf_counter() - start
         return run
 
+    def _train_until_evaluation(self, run: Run, seed: int, report: Report) -> None:
+        """`evaluate_every` steps; Keras gets them as arrays, a piece at a time."""
+        start, first = time.perf_counter(), run.steps
+        self.watch = Watch(run, report)
+        for steps in self._pieces(range(first, first + self.config.evaluate_every)):
+            batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
+            self.model.fit(
+                np.concatenate([batch.inputs for batch in batches]),
+                np.concatenate([batch.targets for batch in batches]),
+                batch_size=self.config.batch_size,
+                shuffle=False,
+                verbose=0,
+                callbacks=[self.watch],
+            )
+            if run.status == "diverged":
+                break
+        run.training_seconds += time.perf_counter() - start
 
-class Stream(keras.utils.PyDataset):
-    """A task's batches as Keras wants them, from a given step on."""
+    def _pieces(self, steps: range) -> list[range]:
+        per_step = self.config.batch_size * self.task.context_length
+        together = self.model.steps_per_execution
+        size = max(TOKENS_AT_ONCE // per_step // together, 1) * together
+        return [steps[i : i + size] for i in range(0, len(steps), size)]
 
-    def __init__(self, task: Task, batch_size: int, seed: int, first_step: int):
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.task, self.batch_size, self.seed = task, batch_size, seed
-        self.first_step = first_step
-
-    @property
-    def num_batches(self) -> None:
-        """Endless."""
-        return None
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        batch = self.task.batch(self.first_step + index, self.batch_size, self.seed)
-        return batch.inputs, batch.targets
+    def _evaluate(self, run: Run) -> None:
+        """Add a row to the history; stop where the target or no hope is reached."""
+        scores = self.scorer.score(self.validation)
+        metrics = self.task.metrics(scores, self.validation.targets)
+        schedule = self.model.optimizer._learning_rate
+        row = {
+            "step": run.steps,
+            "seconds": run.training_seconds,
+            "learning_rate": float(schedule(run.steps - 1)),
+            "loss": self.watch.mean_loss,
+        }
+        run.history.append(row | {f"validation_{k}": v for k, v in metrics.items()})
+        ceiling = DIVERGED * math.log(self.task.vocabulary_size)
+        if not (row["loss"] <= ceiling and math.isfinite(metrics["loss"])):
+            run.status = "diverged"
+        elif self.config.reached(metrics):
+            run.status = "reached"
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
