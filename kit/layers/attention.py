@@ -110,6 +110,8 @@ class Attention(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=self.output_std),
         )
         tag(self.output_kernel, "VO", ("heads", "width"), std=self.output_std)
+        if self.rotary is not None:
+            self.rotary.build((None, self.num_heads, input_shape[1], self.head_dim))
 
     def _matrix(self, name, shape, role, axis):
         weight = self.add_weight(
@@ -130,6 +132,8 @@ class Attention(keras.layers.Layer):
         groups = self.num_heads // self.num_key_value_heads
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, 1)
+        if bias is not None:
+            bias = ops.cast(bias, "float32")  # a mixed policy made it bfloat16
         if self.slopes is not None:
             distance = alibi_bias(self.slopes, query.shape[2], key.shape[2], start)
             bias = distance if bias is None else bias + distance
@@ -197,8 +201,6 @@ def _fused(query, key, value, bias):
     """The backend's kernel wants (batch, time, heads, head_dim)."""
     parts = [ops.swapaxes(part, 1, 2) for part in (query, key, value)]
     if bias is not None:
-        batch, heads, queries, keys = query.shape[0], *query.shape[1:3], key.shape[2]
-        bias = ops.broadcast_to(
-            ops.cast(bias, query.dtype), (batch or 1, heads, queries, keys)
-        )
+        every_head = ops.zeros((1, *query.shape[1:3], key.shape[2]), query.dtype)
+        bias = ops.cast(bias, query.dtype) + every_head
     return ops.swapaxes(ops.dot_product_attention(*parts, bias=bias), 1, 2)

@@ -114,8 +114,8 @@ def _named_layers(model: Transformer) -> Iterator[tuple[str, keras.layers.Layer]
 
 
 def _make_variables(model: Transformer, config: ModelConfig) -> None:
-    """Call once on one token row, then tag what Keras' own layers made."""
-    model(np.zeros((1, config.context_length), "int32"))
+    """Make the variables, then tag what Keras' own layers made."""
+    model.build((None, config.context_length))
     for prefix, layer in _named_layers(model):
         if layer is model.embedding:
             for variable in layer.weights:

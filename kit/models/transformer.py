@@ -48,6 +48,13 @@ class Transformer(keras.Model):
         self.blocks = list(blocks)
         self.final_norm = final_norm
 
+    def build(self, tokens_shape):
+        stream = (*tokens_shape, self.config.width)
+        self.embedding.build(tokens_shape)
+        for layer in (self.positions, *self.blocks, self.final_norm):
+            if layer is not None:
+                layer.build(stream)
+
     def call(self, tokens, cache=None, start=0, training=False):
         x = self.embedding(tokens)
         if self.positions is not None:
@@ -62,6 +69,9 @@ class Transformer(keras.Model):
             x = self.final_norm(x)
         tap("final_norm", x)
         return keras.ops.cast(self.embedding(x, reverse=True), "float32")
+
+    def compute_output_shape(self, tokens_shape):
+        return (*tokens_shape, self.config.vocabulary_size)
 
     def new_cache(self, length: int | None = None) -> "Cache":
         """Room for the keys and values of `length` positions (default: context)."""

@@ -1,0 +1,172 @@
+"""Named configs that between them turn every dial of a model, for all tests.
+
+The initial matrices are 20 times larger than usual: with the usual ones the maps are
+flat and a wrong scale would hide below any tolerance.
+"""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig
+from kit.models import Transformer, build, named_weights
+
+VOCABULARY, TIME, WIDTH, PREFIX, PADDING = 11, 7, 16, 3, 10
+BLOCK = BlockConfig(num_heads=4, feed_forward_dim=24)
+
+
+def case(block: dict[str, Any] | None = None, **shared: Any) -> ModelConfig:
+    """Two small blocks with some fields changed in both."""
+    config = ModelConfig(
+        vocabulary_size=VOCABULARY,
+        context_length=TIME,
+        width=WIDTH,
+        blocks=(replace(BLOCK, **(block or {})),) * 2,
+        initializer_std=0.4,
+    )
+    return replace(config, **shared)
+
+
+def both_skips(gain: float) -> dict[str, float]:
+    return {"attention_skip": gain, "feed_forward_skip": gain}
+
+
+PREFIX_MASK = {"mask": "prefix", "prefix_length": PREFIX}
+ABSENT = {"attention": None}
+ALL_AT_ONCE = {
+    "norm": "rms",
+    "num_key_value_heads": 2,
+    "head_dim": 6,
+    "feed_forward": "swiglu",
+    "attention_skip": 0.5,
+}
+
+CASES: dict[str, ModelConfig] = {
+    # Every preset; "pre-ln" is the base of what follows.
+    **{
+        name: case(replace(preset, num_heads=4, feed_forward_dim=24).__dict__)
+        for name, preset in BLOCK_PRESETS.items()
+    },
+    # Norms.
+    "pre-rms": case({"norm": "rms"}, final_norm="rms"),
+    "post-rms": case({"norm": "rms", "norm_position": "post"}, final_norm="none"),
+    "no-norm": case({"norm": "none"}, final_norm="none", initializer_std=0.2),
+    # Skips.
+    "half-skips": case(both_skips(0.5)),
+    "no-attention-skip": case({"attention_skip": 0.0}),
+    "no-feed-forward-skip": case({"feed_forward_skip": 0.0}),
+    "no-skips-post": case({**both_skips(0.0), "norm_position": "post"}),
+    "parallel-half-skip": case({"wiring": "parallel", **both_skips(0.5)}),
+    "parallel-no-skip": case({"wiring": "parallel", **both_skips(0.0)}),
+    "parallel-post": case({"wiring": "parallel", "norm_position": "post"}),
+    # Heads.
+    "grouped": case({"num_key_value_heads": 2}),
+    "one-key-head": case({"num_key_value_heads": 1}),
+    "wide-heads": case({"head_dim": 6}),
+    # Positions and masks.
+    "no-positions": case(positions="none"),
+    "sinusoidal": case(positions="sinusoidal"),
+    "rotary": case(positions="rotary"),
+    "alibi": case(positions="alibi"),
+    "full": case(mask="full"),
+    "full-no-positions": case(mask="full", positions="none"),
+    "full-alibi": case(mask="full", positions="alibi"),
+    "prefix": case(**PREFIX_MASK),
+    "prefix-rotary": case(positions="rotary", **PREFIX_MASK),
+    # Feed-forward.
+    "relu": case({"feed_forward": "relu"}),
+    "swiglu": case({"feed_forward": "swiglu"}),
+    # Head.
+    "untied": case(tied_head=False),
+    # Dropout.
+    "dropout": case({"dropout": 0.2}),
+    "parallel-dropout": case({"dropout": 0.2, "wiring": "parallel"}),
+    # Parts that are not there.
+    "no-attention": case(ABSENT),
+    "no-feed-forward": case({"feed_forward": None}),
+    "parallel-no-attention": case({**ABSENT, "wiring": "parallel"}),
+    "first-without-attention": case().with_blocks({0: ABSENT}),
+    "last-without-feed-forward": case().with_blocks({1: {"feed_forward": None}}),
+    "empty-block": case().with_blocks({1: {**ABSENT, "feed_forward": None}}),
+    "no-blocks": case(blocks=()),
+    # Blocks that differ from each other.
+    "mixed-blocks": case().with_blocks(
+        {0: {"wiring": "parallel", "norm": "rms"}, 1: ALL_AT_ONCE}
+    ),
+    # Padding.
+    "padding": case(padding_id=PADDING),
+    "padding-full-rotary": case(padding_id=PADDING, mask="full", positions="rotary"),
+    "padding-prefix-alibi": case(padding_id=PADDING, positions="alibi", **PREFIX_MASK),
+    # The backend's own attention.
+    "fused": case(fused_attention=True),
+    "fused-full": case(fused_attention=True, mask="full", positions="none"),
+    "fused-grouped-alibi": case(
+        {"num_key_value_heads": 2}, fused_attention=True, positions="alibi"
+    ),
+    "fused-padding": case(fused_attention=True, padding_id=PADDING, mask="full"),
+    # Much at once.
+    "all-at-once": case(
+        ALL_AT_ONCE,
+        positions="rotary",
+        tied_head=False,
+        final_norm="rms",
+        padding_id=PADDING,
+        **PREFIX_MASK,
+    ),
+}
+
+
+def causal_cases() -> list[str]:
+    """The cases in which generation can keep a cache."""
+    return [name for name, config in CASES.items() if config.mask != "full"]
+
+
+def some_tokens(config: ModelConfig, batch: int = 3, seed: int = 0) -> np.ndarray:
+    """Random tokens without padding, of the full context length."""
+    rng = np.random.default_rng(seed)
+    highest = config.vocabulary_size - (config.padding_id is not None)
+    return rng.integers(highest, size=(batch, config.context_length), dtype="int32")
+
+
+def shake(model: Transformer, seed: int = 0, size: float = 0.3) -> Transformer:
+    """Move every weight off its initial value, so that no norm is the identity."""
+    rng = np.random.default_rng(seed)
+    for variable in named_weights(model).values():
+        noise = size * rng.standard_normal(tuple(variable.shape), dtype="float32")
+        variable.assign_add(noise)
+    return model
+
+
+@cache
+def shaken(name: str) -> Transformer:
+    """The model of a case, shared by all tests that only read it."""
+    return shake(build(CASES[name]))
+
+
+@cache
+def case_logits(name: str) -> np.ndarray:
+    """The logits of `shaken(name)` on `some_tokens`."""
+    config = CASES[name]
+    return keras.ops.convert_to_numpy(shaken(name)(some_tokens(config)))
+
+
+def read(model: Transformer, tokens: Any) -> np.ndarray:
+    """Logits as a NumPy array."""
+    return keras.ops.convert_to_numpy(model(np.asarray(tokens, "int32")))
+
+
+def assert_same(actual: Any, expected: Any, rounding: float = 2e-5) -> None:
+    """Equal up to float32 rounding, as a share of the largest expected entry.
+
+    One float32 operation rounds by 6e-8. An entry is the end of some 20 sums of up to
+    24 terms, and norms and softmax pass errors on enlarged: 2e-5 is about ten times
+    what different orders of summation change in these cases, and far below what a
+    wrong term changes (1e-2 and more at this size of the weights).
+    """
+    actual, expected = np.asarray(actual, "float64"), np.asarray(expected, "float64")
+    assert actual.shape == expected.shape
+    largest = np.abs(expected).max(initial=0.0)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=rounding * largest)

@@ -1,0 +1,88 @@
+"""Every layer of the kit with every switch, for the contract and across backends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from kit.layers import (
+    Attention,
+    Block,
+    FeedForward,
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    SubBlock,
+    alibi_slopes,
+)
+from tests.cases import TIME, WIDTH
+
+STREAM = (3, TIME, WIDTH)
+LOUD = {"std": 0.3}
+
+
+def attention(dtype: Any, num_heads: int = 4, head_dim: int = 4, **kwargs: Any):
+    return Attention(
+        num_heads, head_dim, name="attention", dtype=dtype, **LOUD, **kwargs
+    )
+
+
+def rotary(dtype: Any):
+    return RotaryPositions(TIME, dtype=dtype)
+
+
+def feed_forward(dtype: Any, activation: str = "gelu"):
+    return FeedForward(24, activation, name="feed_forward", dtype=dtype, **LOUD)
+
+
+def sub_block(
+    dtype: Any,
+    parts: tuple[Callable, ...],
+    norm: type[keras.layers.Layer] | None = keras.layers.LayerNormalization,
+    **kwargs: Any,
+):
+    made = {part.__name__: part(dtype) for part in parts}
+    norm = norm and norm(dtype=dtype)
+    return SubBlock(**made, norm=norm, dtype=dtype, **kwargs)
+
+
+def serial(dtype: Any, **kwargs: Any):
+    parts = [(attention,), (feed_forward,)]
+    return Block([sub_block(dtype, part, **kwargs) for part in parts], dtype=dtype)
+
+
+def parallel(dtype: Any, **kwargs: Any):
+    both = (attention, feed_forward)
+    return Block([sub_block(dtype, both, **kwargs)], dtype=dtype)
+
+
+LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "attention": attention,
+    "attention-grouped": lambda dtype: attention(dtype, num_key_value_heads=2),
+    "attention-wide-heads": lambda dtype: attention(dtype, head_dim=6),
+    "attention-rotary": lambda dtype: attention(dtype, rotary=rotary(dtype)),
+    "attention-alibi": lambda dtype: attention(dtype, slopes=alibi_slopes(4)),
+    "attention-fused": lambda dtype: attention(dtype, fused=True),
+    "attention-dropout": lambda dtype: attention(dtype, dropout=0.3),
+    "relu": lambda dtype: feed_forward(dtype, "relu"),
+    "gelu": lambda dtype: feed_forward(dtype, "gelu"),
+    "swiglu": lambda dtype: feed_forward(dtype, "swiglu"),
+    "learned": lambda dtype: LearnedPositions(TIME, 0.3, dtype=dtype),
+    "sinusoidal": lambda dtype: SinusoidalPositions(TIME, 0.3, dtype=dtype),
+    "rotary": rotary,
+    "pre": serial,
+    "post": lambda dtype: serial(dtype, norm_position="post"),
+    "rms": lambda dtype: serial(dtype, norm=keras.layers.RMSNormalization),
+    "no-norm": lambda dtype: serial(dtype, norm=None),
+    "half-skips": lambda dtype: serial(dtype, skip=0.5),
+    "no-skips": lambda dtype: serial(dtype, skip=0.0),
+    "dropout": lambda dtype: serial(dtype, dropout=0.3),
+    "parallel": parallel,
+    "parallel-post": lambda dtype: parallel(dtype, norm_position="post"),
+    "empty": lambda dtype: Block(dtype=dtype),
+}
+
+
+def input_shape(name: str) -> tuple[int, ...]:
+    """(batch, time, width); the rotary layer turns (batch, heads, time, head_dim)."""
+    return (3, 4, TIME, 6) if name == "rotary" else STREAM
