@@ -17,7 +17,6 @@ import kit
 from kit import doctor
 from kit.errors import KitError
 from kit.grading import commands as grading
-from kit.grading import commands as exercises
 from kit.quiet import quiet
 from kit.studies import commands as studies
 
@@ -28,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # panels would cost 0.2 s of every kit --help
     pretty_exceptions_enable=False,
 )
-for part in (studies, exercises, doctor):
+for part in (studies, grading, doctor):
     part.register(app)
 
 BACKENDS = ("tensorflow", "jax", "torch")
