@@ -5,13 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-# Finite, so that a row without any visible key gives equal weights and not NaN.
-BLOCKED = -1e9
+# Finite, so that a query with nothing but padding to see gives equal weights and not
+# NaN; the future weighs more, so that not even such a query looks ahead.
+PADDING, FUTURE = -1e9, -2e9
 
 
 @keras.saving.register_keras_serializable(package="kit")
 class AttentionBias(keras.layers.Layer):
-    """0 where a query may see a key, -1e9 where not.
+    """0 where a query may see a key, far below 0 where not.
 
     Args:
         mask: `"causal"`, `"full"` or `"prefix"`.
@@ -54,9 +55,11 @@ class AttentionBias(keras.layers.Layer):
             visible = key <= query
             if self.mask == "prefix":
                 visible = ops.logical_or(visible, key < self.prefix_length)
-            terms.append(_blocked(ops.logical_not(visible))[None, None])
+            future = ops.cast(ops.logical_not(visible), "float32")
+            terms.append(FUTURE * future[None, None])
         if self.padding_id is not None:
-            terms.append(_blocked(ops.equal(tokens, self.padding_id))[:, None, None])
+            padding = ops.cast(ops.equal(tokens, self.padding_id), "float32")
+            terms.append(PADDING * padding[:, None, None])
         return sum(terms[1:], start=terms[0]) if terms else None
 
     def get_config(self):
@@ -66,7 +69,3 @@ class AttentionBias(keras.layers.Layer):
             "prefix_length": self.prefix_length,
             "padding_id": self.padding_id,
         }
-
-
-def _blocked(condition):
-    return BLOCKED * ops.cast(condition, "float32")
