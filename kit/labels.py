@@ -39,10 +39,8 @@ def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
     changed: dict[str, list[int]] = {}
     for index, block in enumerate(config.blocks):
         reference = base.blocks[min(index, len(base.blocks) - 1)]
-        for entry in fields(BlockConfig):
-            old, new = getattr(reference, entry.name), getattr(block, entry.name)
-            if old != new:
-                changed.setdefault(_change(entry.name, old, new), []).append(index)
+        for change in _field_changes(block, reference):
+            changed.setdefault(change, []).append(index)
     by_blocks: dict[tuple[int, ...], list[str]] = {}
     for change, indices in changed.items():
         by_blocks.setdefault(tuple(indices), []).append(change)
@@ -50,6 +48,19 @@ def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
         f"{_block_names(indices, len(config.blocks))}: {', '.join(changes)}"
         for indices, changes in by_blocks.items()
     ]
+
+
+def _field_changes(block: BlockConfig, base: BlockConfig) -> list[str]:
+    changes = {
+        entry.name: (getattr(base, entry.name), getattr(block, entry.name))
+        for entry in fields(BlockConfig)
+        if getattr(base, entry.name) != getattr(block, entry.name)
+    }
+    skips = [changes.get(f"{part}_skip") for part in ("attention", "feed_forward")]
+    if skips[0] is not None and skips[0] == skips[1]:
+        del changes["attention_skip"], changes["feed_forward_skip"]
+        changes["both skips"] = skips[0]
+    return [_change(name, old, new) for name, (old, new) in changes.items()]
 
 
 def _change(name: str, old: Any, new: Any) -> str:

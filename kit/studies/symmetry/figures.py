@@ -92,7 +92,8 @@ def _invariance(results: Results) -> list[Figure]:
     picture = plots.heatmap(
         np.log10(np.maximum(grid, 1e-9)),
         rows=[results.arms[arm] for arm in arms],
-        columns=["random weights", "trained weights"],
+        columns=["random", "trained"],
+        column_label="weights",
         label="log10 of the relative change",
         limits=(-8, 0),
         form=".1f",
