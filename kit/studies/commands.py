@@ -109,29 +109,27 @@ def studies() -> None:
 
 
 def print_verdicts(verdicts: "list[Verdict]") -> None:
-    """The verdicts as a table, then one sentence on each."""
+    """The verdicts as a table, then what was claimed and what was found."""
     from rich.console import Console
     from rich.table import Table
 
     from kit.pictures import SIGNS
 
     colors = {"reproduced": "blue", "not reproduced": "red", "undecided": "yellow"}
-    table = Table("claim", "verdict", "statement", "estimate", "seeds", "runs")
+    table = Table("claim", "verdict", "estimate", "interval", "seeds", "runs")
     for verdict in verdicts:
         fields = verdict.to_dict()
-        estimate = "" if verdict.estimate is None else f"{verdict.estimate:.4g}"
-        if fields["low"] is not None and fields["high"] is not None:
-            estimate += f"\n{fields['low']:.4g} to {fields['high']:.4g}"
-        word = verdict.verdict
+        ends = [fields[name] for name in ("low", "high") if fields[name] is not None]
         table.add_row(
             verdict.claim,
-            f"[{colors[word]}]{SIGNS[word]} {word}",
-            verdict.statement,
-            estimate,
+            f"[{colors[verdict.verdict]}]{SIGNS[verdict.verdict]} {verdict.verdict}",
+            "" if verdict.estimate is None else f"{verdict.estimate:.4g}",
+            " to ".join(f"{end:.4g}" for end in ends),
             str(verdict.seeds),
             str(verdict.runs),
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
     for verdict in verdicts:
-        console.print(f"{verdict.claim}: {verdict.sentence}", markup=False)
+        console.print(f"\n{verdict.claim}  {verdict.statement}.", style="bold")
+        console.print(verdict.sentence, markup=False)

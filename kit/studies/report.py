@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 from kit.errors import KitError
 from kit.pictures import SIGNS, style
 from kit.studies import statistics
-from kit.studies.findings import REPRODUCED
+from kit.studies.findings import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from kit.studies.results import Results
 from kit.studies.study import Study
 from kit.studies.verdicts import Verdict, judge
@@ -60,11 +60,17 @@ class Side:
         return judge(self.study.claims, self.results)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many claims have which verdict."""
+        words = [verdict.verdict for verdict in self.verdicts]
+        return {w: words.count(w) for w in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)}
+
+    @property
     def metrics(self) -> dict[str, str]:
-        """Metric -> format of the columns of the table of arms."""
-        if self.study.metrics:
-            return dict(self.study.metrics)
-        return dict.fromkeys(self.results.metrics, ".4g")
+        """Metric -> format of the columns of the table of arms, where there are any."""
+        chosen = self.study.metrics or dict.fromkeys(self.results.metrics, ".4g")
+        known = set(self.results.metrics)
+        return {name: form for name, form in chosen.items() if name in known}
 
     @property
     def arms(self) -> list[ArmRow]:
@@ -74,7 +80,9 @@ class Side:
             found = self.results.of(name)
             diverged = sum(row.status == "diverged" for row in found)
             cells = [
-                mean_in_words(self.results.values(name, metric).values(), form)
+                mean_in_words(
+                    [r.metrics[metric] for r in found if metric in r.metrics], form
+                )
                 for metric, form in self.metrics.items()
             ]
             rows.append(ArmRow(name, label, len(found), diverged, cells))
@@ -124,10 +132,12 @@ def mean_in_words(values: Any, form: str) -> str:
     Example:
         >>> mean_in_words([0.5, 0.5, None], ".2f"), mean_in_words([1.0, 2.0], ".1f")
         ('0.50 (1 of 3 missing)', '1.5 (-4.9 to 7.9)')
-        >>> mean_in_words([None], ".1f")
-        'none'
+        >>> mean_in_words([None], ".1f"), mean_in_words([], ".1f")
+        ('none', '–')
     """
     everything = list(values)
+    if not everything:
+        return "–"
     numbers = [value for value in everything if value is not None]
     if not numbers:
         return "none"
@@ -212,9 +222,6 @@ def render(
         card=markupsafe.Markup(card.render(study.card)),
         sides=sides,
         claims=[(claim, list(verdicts)) for claim, *verdicts in claims],
-        reproduced=[
-            sum(v.verdict == REPRODUCED for v in side.verdicts) for side in sides
-        ],
         signs=SIGNS,
         figures=_figures(sides, light),
         budget=sides[0].results.budget,

@@ -101,6 +101,22 @@ def test_columns_of_the_table_can_be_chosen(own, tmp_path):
     assert "20.0% (-4.8% to 44.8%)" in text
 
 
+def test_metrics_that_no_arm_or_not_every_arm_has_are_no_trouble(own, tmp_path):
+    rows = [
+        replace(r, metrics={"loss": 0.5}) if r.arm == "low" else r for r in own.rows
+    ]
+    chosen = replace(STUDY, metrics={"accuracy": ".1f", "loss": ".1f", "rare": ".1f"})
+    chosen = replace(chosen, claims=(), figures=None)
+    write_report(chosen, Results(rows, "quick"), Results([]), tmp_path)
+    low, high = json.loads((tmp_path / "report.json").read_text())["own"]["arms"]
+    assert (low["accuracy"], low["loss"]) == ("–", "0.5")
+    assert (high["accuracy"], high["loss"]) == (
+        "0.9 (0.3 to 1.6) (1 of 3 missing)",
+        "–",
+    )
+    assert "rare" not in low
+
+
 def test_without_any_rows_there_is_no_report(tmp_path):
     with pytest.raises(KitError, match="no results") as error:
         write_report(STUDY, Results([]), Results([]), tmp_path / "out")

@@ -1,0 +1,65 @@
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kit.errors import KitError
+from kit.studies import machine
+
+
+def test_workers_are_limited_by_cores_memory_and_a_gpu(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: list(range(16)))
+    monkeypatch.setattr(machine, "memory", lambda: 64 * 2**30)
+    assert machine.default_workers("cpu") == 16
+    assert machine.default_workers("gpu") == 1
+    monkeypatch.setattr(machine, "memory", lambda: 4 * 2**30)
+    assert machine.default_workers("cpu") == 2
+    monkeypatch.setattr(machine, "memory", lambda: 2**20)
+    assert machine.default_workers("cpu") == 1
+
+
+def test_cores_are_those_of_this_process():
+    assert machine.cores() == sorted(os.sched_getaffinity(0))
+    assert (
+        0 < machine.memory() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    )
+
+
+@pytest.mark.parametrize(
+    "driver, hidden, answer, device",
+    [
+        (True, None, "noise\ndevices 2\n", "gpu"),
+        (True, None, "devices 0\n", "cpu"),
+        (True, None, "", "cpu"),  # the backend could not be imported
+        (True, "", "devices 2\n", "cpu"),
+        (True, "-1", "devices 2\n", "cpu"),
+        (False, None, "devices 2\n", "cpu"),
+    ],
+)
+def test_device_is_a_gpu_only_if_the_backend_sees_one(
+    monkeypatch, driver, hidden, answer, device
+):
+    monkeypatch.setattr(Path, "exists", lambda path: driver)
+    monkeypatch.setattr(
+        subprocess, "run", lambda *a, **k: SimpleNamespace(stdout=answer)
+    )
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if hidden is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert machine.device("tensorflow") == device
+
+
+def test_environment_names_versions_and_nothing_of_the_user():
+    found = machine.environment("tensorflow", "cpu")
+    assert {"kit", "python", "keras", "tensorflow", "numpy", "cpu", "cores"} <= set(
+        found
+    )
+    text = str(found)
+    assert str(Path.home()) not in text and os.uname().nodename not in text
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(KitError, match="Unknown backend 'theano'"):
+        machine.check_backend("theano")
