@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from kit.studies.results import Results
     from kit.studies.study import Study
 
-STUDIES: dict[str, str] = {"symmetry": "kit.studies.symmetry:STUDY"}
+STUDIES: dict[str, str] = {
+    "reference": "kit.studies.reference:STUDY",
+    "symmetry": "kit.studies.symmetry:STUDY",
+}
 """Studies that can be run: slug -> `module:attribute`, imported when asked for."""
 
 PAPERS: dict[str, str] = {

@@ -4,10 +4,8 @@ Blocks are counted from 0. Full runs have four blocks (six are reported second-h
 the paper), quick runs three, so that a class can wait for them.
 """
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 from kit.config import BlockConfig, ModelConfig
@@ -15,6 +13,7 @@ from kit.data import PAD, Addition
 from kit.labels import difference_label
 from kit.models.counts import flops_per_token
 from kit.studies.study import Arm
+from kit.studies.texts import docs_sources
 from kit.training.config import TrainConfig
 
 # Measured on one core; only used to order the work and to estimate the time left.
@@ -303,18 +302,12 @@ def _text_arm(scale: Scale, train: TrainConfig, positions: str) -> Arm:
             "context_length": context_length,
             "validation_tokens": 16_384,
         },
-        "sources": _text_sources(),
+        "sources": docs_sources(),
         "train": train.to_dict(),
     }
     model = replace(ModelConfig.from_dict(spec["model"]), vocabulary_size=100)
     label = f"text, positions {positions}"
     return Arm(f"T-{positions}", label, spec, _seconds(model, train), None)
-
-
-def _text_sources() -> dict[str, str]:
-    """What the text `docs` is made from: the same versions give the same text."""
-    packages = {name: version(name) for name in ("keras", "matplotlib", "numpy")}
-    return {"python": platform.python_version(), **packages}
 
 
 def _seconds(model: ModelConfig, train: TrainConfig) -> float:

@@ -1,49 +1,24 @@
 """What a worker does with an arm: train it, then look inside."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kit.config import ModelConfig
-from kit.data import Addition, task_from_spec
+from kit.data import Addition
 from kit.models import activations, build
 from kit.probes import symmetry as probes
-from kit.training import Run, TrainConfig, Trainer
-
-Result = dict[str, Any]
-RunSeed = Callable[[int, Callable[[float], None]], Result]
+from kit.studies import training
+from kit.training import Run
 
 PROBED = 400  # held-out sequences that the probes look at
 
 
-def prepare(spec: Mapping[str, Any]) -> RunSeed:
+def prepare(spec: Mapping[str, Any]) -> training.RunSeed:
     """Build and compile an arm once; the returned function trains one seed."""
-    task = task_from_spec(spec["task"])
-    model = replace(
-        ModelConfig.from_dict(spec["model"]), vocabulary_size=task.vocabulary_size
-    )
-    trainer = Trainer(model, task, TrainConfig.from_dict(spec["train"]))
-    after = {"addition": _addition, "invariance": _invariance, "text": _text}
-
-    def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
-        run = trainer.run(seed, progress=progress)
-        result = {
-            "status": run.status,
-            "metrics": dict(run.metrics),
-            "history": run.history,
-            "probes": {"data_fingerprint": task.fingerprint},
-            "training_seconds": run.training_seconds,
-            "steps": run.steps,
-        }
-        if run.status != "diverged":
-            metrics, found = after[spec["kind"]](run, task, seed)
-            result["metrics"] |= metrics
-            result["probes"] |= found
-        return result
-
-    return run_seed
+    after = {"addition": _addition, "invariance": _invariance, "text": training.nothing}
+    return training.prepare(spec, after[spec["kind"]])
 
 
 def _addition(run: Run, task: Addition, seed: int) -> tuple[dict, dict]:
@@ -65,7 +40,6 @@ def _addition(run: Run, task: Addition, seed: int) -> tuple[dict, dict]:
     cosine = [probes.neighbour_cosine(layer[:, places]) for layer in layers]
     metrics = {
         "permutation_change": permutation_change(run.model, prompts, seed),
-        "steps_taken": float(run.steps),
         "position_probe": position[-1],
         "own_token_margin": margins[-1],
         "diagonal_dominance": float(np.mean(dominance)),
@@ -108,8 +82,3 @@ def permutation_change(model: Any, prompts: np.ndarray, seed: int) -> float:
     return probes.permutation_change(
         lambda tokens: np.asarray(model(tokens)), prompts, rng=seed
     )
-
-
-def _text(run: Run, task: Any, seed: int) -> tuple[dict, dict]:
-    """The text's own measures only."""
-    return {"vocabulary_size": float(task.vocabulary_size)}, {}

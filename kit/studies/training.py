@@ -1,0 +1,53 @@
+"""What most workers do with an arm: train it, then look at what was trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kit.config import ModelConfig
+from kit.data import task_from_spec
+from kit.training import Run, TrainConfig, Trainer
+
+Result = dict[str, Any]
+RunSeed = Callable[[int, Callable[[float], None]], Result]
+After = Callable[[Run, Any, int], tuple[dict[str, float], dict[str, Any]]]
+
+
+def nothing(run: Run, task: Any, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
+    """Look at nothing but the task's own metrics."""
+    return {}, {}
+
+
+def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
+    """Build and compile an arm once; the returned function trains one seed.
+
+    Args:
+        spec: `model`, `task` and `train` as plain data. The vocabulary is the task's,
+            because a text's is known only to who reads the text.
+        after: Called with the run, the task and the seed unless the run diverged;
+            returns more metrics, and probes.
+
+    Returns:
+        The function that the study engine calls for each seed.
+    """
+    task = task_from_spec(spec["task"])
+    model = replace(
+        ModelConfig.from_dict(spec["model"]), vocabulary_size=task.vocabulary_size
+    )
+    trainer = Trainer(model, task, TrainConfig.from_dict(spec["train"]))
+
+    def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
+        run = trainer.run(seed, progress=progress)
+        metrics, found = {}, {}
+        if run.status != "diverged":
+            metrics, found = after(run, task, seed)
+        return {
+            "status": run.status,
+            "metrics": run.metrics | metrics | {"steps_taken": float(run.steps)},
+            "history": run.history,
+            "probes": found | {"data_fingerprint": task.fingerprint},
+            "training_seconds": run.training_seconds,
+            "steps": run.steps,
+        }
+
+    return run_seed
