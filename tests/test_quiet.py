@@ -58,7 +58,7 @@ def test_an_error_inside_is_raised_and_shown():
     os.environ["KERAS_BACKEND"] != "tensorflow", reason="only TensorFlow greets"
 )
 def test_training_with_xla_prints_nothing_but_errors():
-    loud = run(TRAIN)
+    loud = run("import tensorflow")
     assert "I0000" in loud.stderr, "nothing left to silence: kit.quiet can go"
     silent = run(f"from kit.quiet import quiet\nquiet()\n{TRAIN}")
     assert (silent.returncode, silent.stderr) == (0, "")
