@@ -1,0 +1,88 @@
+"""Every command and every block of code in the README does what it says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit.studies import readme
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+SHELL = [
+    line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line
+]
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+KIT = [line for line in SHELL if line.startswith("kit ")]
+MAKE = [line for line in SHELL if line.startswith("make ")]
+
+
+def run(command, folder, **variables):
+    """Run a command in an empty folder; its output if it went well."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_shell_line_is_tested_here():
+    assert SHELL and len(SHELL) == len(KIT) + len(MAKE)
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", KIT)
+def test_kit_command(line, tmp_path):
+    output = run([sys.executable, "-m", *line.split()], tmp_path, KIT_RUNS="runs")
+    assert output.strip()
+
+
+@pytest.mark.parametrize("line", MAKE)
+def test_make_target_exists(line):
+    planned = run(["make", "--dry-run", *line.split()[1:]], ROOT)
+    expected = {
+        "make reproduce": "-m kit reproduce symmetry --budget quick",
+        "make test": "-m pytest",
+    }
+    assert expected[line] in planned
+
+
+@pytest.mark.slow
+def test_make_reproduce_end_to_end(tmp_path):
+    """What `make reproduce` calls, at the smallest budget."""
+    command = [sys.executable, "-m", "kit", "reproduce", "symmetry"]
+    output = run([*command, "--budget", "smoke"], tmp_path, KIT_RUNS="runs")
+    assert "C2a" in output
+    report = tmp_path / re.search(r"Report: (\S+)", output)[1]
+    assert "<html" in report.read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_python_block(tmp_path):
+    (block,) = PYTHON
+    assert len(block.splitlines()) <= 20
+    lines = run([sys.executable, "-c", block], tmp_path).splitlines()
+    found = dict(
+        line.rsplit(" ", 1) for line in lines if line.startswith(("base", "bl"))
+    )
+    assert set(found) == {"base", "block 1: attention_skip 1 → 0"}
+    assert all(0 <= float(value) <= 1 for value in found.values())
+
+
+def test_verdicts_are_those_of_the_stored_rows():
+    assert readme.with_verdicts(README) == README
+
+
+def test_files_that_it_names_exist():
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
