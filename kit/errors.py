@@ -16,6 +16,9 @@ class KitError(ValueError):
         num_heads=5 does not divide width=64. Use 4 or 8 heads.
     """
 
+    # Keras adds a page of arguments to what a layer raises, except where it did so.
+    _keras_call_info_injected = True
+
     def __init__(self, what: str, fix: str):
         self.what = " ".join(what.split()).rstrip(".")
         self.fix = " ".join(fix.split()).rstrip(".")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kit.errors import KitError
 from kit.layers.tags import tag
 
 
@@ -36,8 +37,7 @@ class LearnedPositions(keras.layers.Layer):
         tag(self.table, "Emb", ("context", "width"), std=self.std)
 
     def call(self, x, start=0):
-        table = ops.cast(self.table, x.dtype)
-        return x + ops.slice(table, (start, 0), (x.shape[1], x.shape[2]))
+        return x + _rows(self.table, x, start)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -75,8 +75,7 @@ class SinusoidalPositions(keras.layers.Layer):
         self.table = self.scale * table.reshape(self.context_length, -1)
 
     def call(self, x, start=0):
-        table = ops.cast(self.table, x.dtype)
-        return x + ops.slice(table, (start, 0), (x.shape[1], x.shape[2]))
+        return x + _rows(self.table, x, start)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -114,9 +113,8 @@ class RotaryPositions(keras.layers.Layer):
         self.cosine, self.sine = np.cos(angle), np.sin(angle)
 
     def call(self, x, start=0):
-        time, half = x.shape[-2], x.shape[-1] // 2
-        cosine = ops.slice(ops.cast(self.cosine, x.dtype), (start, 0), (time, half))
-        sine = ops.slice(ops.cast(self.sine, x.dtype), (start, 0), (time, half))
+        half = x.shape[-1] // 2
+        cosine, sine = _rows(self.cosine, x, start), _rows(self.sine, x, start)
         first, second = x[..., :half], x[..., half:]
         return ops.concatenate(
             [first * cosine - second * sine, second * cosine + first * sine], axis=-1
@@ -131,6 +129,17 @@ class RotaryPositions(keras.layers.Layer):
             "context_length": self.context_length,
             "base": self.base,
         }
+
+
+def _rows(table: Any, x: Any, start: int) -> Any:
+    """The rows of a table that belong to the tokens of x."""
+    time, (length, width) = x.shape[-2], table.shape
+    if start + time > length:
+        raise KitError(
+            f"{start + time} tokens do not fit context_length={length}",
+            'Read fewer tokens, or use positions="none" or "alibi", which have no end',
+        )
+    return ops.slice(ops.cast(table, x.dtype), (start, 0), (time, width))
 
 
 def angles(context_length: int, width: int, base: float) -> np.ndarray:
