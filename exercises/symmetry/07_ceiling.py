@@ -1,5 +1,5 @@
 # %% [markdown]
-# ## How well can one add without order?
+# ## The ceiling without order
 #
 # ★★★★☆ · about 30 minutes · 4 points
 # · arXiv 2402.05969, section 1, claim C2

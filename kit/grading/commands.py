@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kit.grading.results import Result
 
 FOLDER = Path("work")
-NUMBERS = ("hard", "minutes", "points")
+NUMBERS = ("hard", "min", "pts")
 
 Identifier = Annotated[str, typer.Argument(help="Which exercise, see kit list.")]
 Folder = Annotated[Path, typer.Option("--dir", help="Folder with your answers.")]
@@ -27,13 +27,13 @@ def register(app: typer.Typer) -> None:
 
 
 def list_exercises(folder: Folder = FOLDER) -> None:
-    """List the exercises, and how far you are: your answers are checked afresh."""
+    """List the exercises and how far you are, by checking afresh."""
     from rich.table import Table
 
     from kit.grading.exercises import exercises
 
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("exercise", "", "hard", "minutes", "points", "state"):
+    for name in ("exercise", "", *NUMBERS, "state"):
         table.add_column(name, justify="right" if name in NUMBERS else "left")
     for exercise in exercises():
         costs = (f"{exercise.difficulty}/5", exercise.minutes, exercise.points)
@@ -45,7 +45,7 @@ def list_exercises(folder: Folder = FOLDER) -> None:
 def start(
     folder: Annotated[Path, typer.Argument(metavar="DIR")] = FOLDER,
 ) -> None:
-    """Copy the exercises into a folder of yours; nothing there is overwritten."""
+    """Copy the exercises into a folder; overwrite nothing."""
     from kit.errors import KitError
     from kit.grading.exercises import exercises
     from kit.grading.generate import exercise_file
@@ -80,7 +80,7 @@ def check(
     ] = None,
     folder: Folder = FOLDER,
 ) -> None:
-    """Check your answers; exit code 0 if all are right, 1 if not."""
+    """Check your answers; exit code 1 if one is not right."""
     chosen = choose(exercise_id, folder)
     screen = console()
     right = 0

@@ -75,7 +75,7 @@ class Answer(NamedTuple):
     caught_by: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exercise:
     """An exercise, parsed and complete.
 

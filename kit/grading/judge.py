@@ -133,7 +133,7 @@ class Trial:
         for case in check.draw(rng):
             name = case.function or self.exercise.function
             reply = self.child.ask(name, case.arguments, case.returns, seconds)
-            expected = master.expected(case, check.seconds)
+            expected = master.expected(case)
             yield Evidence(case, reply, expected, verdict(reply, expected, check))
             if not self.child.alive:
                 # It hangs; it may show elsewhere that it does not, but soon.

@@ -41,16 +41,17 @@ def check_in_notebook(
 
 def source_of(exercise: Exercise, submission: Any) -> str:
     """Source of an exercise's functions and of everything that they use."""
+    waiting, alias = list(exercise.functions), ""
     if callable(submission):
         function = inspect.unwrap(submission)
-        namespace = {**function.__globals__, exercise.function: function}
-        if function.__name__ in exercise.functions:
-            namespace = {**function.__globals__, function.__name__: function}
+        namespace = {**function.__globals__, function.__name__: function}
+        if function.__name__ not in exercise.functions:
+            alias = f"{exercise.function} = {function.__name__}\n"
+            waiting = [function.__name__]
     else:
         namespace = dict(submission)
     imports: list[str] = []
     definitions: dict[str, str] = {}
-    waiting = list(exercise.functions)
     done: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -68,7 +69,7 @@ def source_of(exercise: Exercise, submission: Any) -> str:
             definitions[name] = f"{name} = {value!r}\n"
     # Constants and helpers first: a default argument may need them.
     ordered = sorted(definitions, key=lambda name: name in exercise.functions)
-    return "\n".join(sorted(imports) + [definitions[name] for name in ordered]) + "\n"
+    return "\n".join([*sorted(imports), *(definitions[n] for n in ordered), alias])
 
 
 def import_line(name: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from kit.grading.launch import launch
 from kit.grading.submission import Child, Submission
 
 Launch = Callable[[Submission], Child]
+SECONDS = 60.0  # its answers are known to end
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Oracle:
     exercise: Exercise
     child: Child
 
-    def ask(self, case: Case, seconds: float, module: int = 0) -> Reply:
+    def ask(self, case: Case, module: int = 0) -> Reply:
         """What one of the exercise's own answers returns."""
         name = case.function or self.exercise.function
-        return self.child.ask(name, case.arguments, case.returns, seconds, module)
+        return self.child.ask(name, case.arguments, case.returns, SECONDS, module)
 
-    def expected(self, case: Case, seconds: float) -> tuple[np.ndarray, ...]:
+    def expected(self, case: Case) -> tuple[np.ndarray, ...]:
         """What must come back.
 
         Raises:
@@ -39,7 +40,7 @@ class Oracle:
                 np.broadcast_to(np.asarray(value, spec.dtype), spec.shape)
                 for value, spec in zip([case.expected], case.returns, strict=True)
             )
-        reply = self.ask(case, seconds)
+        reply = self.ask(case)
         if reply.outcome is not Outcome.ANSWERED:
             raise KitError(
                 f"the reference of {self.exercise.id} gave {reply.outcome}: "

@@ -93,7 +93,7 @@ def behaves_alike(oracle: Oracle, item: Evidence, check: Check, module: int) -> 
     """Whether a wrong answer does the same as the submission in a case."""
     if item.reply.outcome is Outcome.NOT_IMPLEMENTED:
         return False
-    reply = oracle.ask(item.case, check.seconds, module)
+    reply = oracle.ask(item.case, module)
     return same(item.reply, reply, check.tolerance)
 
 

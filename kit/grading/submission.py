@@ -134,7 +134,7 @@ class Child:
             return read(receive)
         except TimeoutError:
             return Reply(Outcome.TIMEOUT)
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             return Reply(Outcome.EXITED)
 
     def _set_timeout(self, deadline: float) -> None:

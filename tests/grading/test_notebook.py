@@ -1,0 +1,97 @@
+"""Functions are checked in the cell where they were written."""
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from kit.errors import KitError
+from kit.grading import check_in_notebook
+from kit.grading.exercises import find
+
+
+@pytest.fixture
+def notebook():
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell(config=config)
+
+    def run(cell):
+        shell.run_cell(cell).raise_error()
+        return shell.user_ns
+
+    yield run
+    InteractiveShell.clear_instance()
+
+
+MASK = """
+from keras import ops
+import numpy as np
+
+SHIFT = 0
+
+def numbers(time):
+    return np.arange(time)
+
+def causal_mask(time):
+    return numbers(time)[:, None] + SHIFT >= numbers(time)[None, :]
+"""
+
+
+@pytest.mark.parametrize("how", ["function", "globals", "source"])
+def test_a_right_function_passes(notebook, capsys, how):
+    namespace = notebook(MASK)
+    given = {
+        "function": namespace["causal_mask"],
+        "globals": namespace,
+        "source": MASK,
+    }
+    result = check_in_notebook("causal_mask", given[how])
+    assert result.passed
+    assert "1 of 1 points" in capsys.readouterr().out
+
+
+def test_a_constant_of_another_cell_is_seen(notebook, capsys):
+    notebook(MASK)
+    namespace = notebook("SHIFT = 1")
+    result = check_in_notebook("causal_mask", namespace["causal_mask"])
+    assert result.checks[1].mistake == "one step ahead"
+    assert "i + 1" in capsys.readouterr().out
+
+
+def test_an_exercise_with_two_functions(notebook):
+    source = find("heads").reference()
+    namespace = notebook(source)
+    assert check_in_notebook("heads", namespace["split_heads"]).passed
+    assert check_in_notebook("heads", namespace).passed
+
+
+def test_a_function_under_another_name(notebook):
+    namespace = notebook(MASK.replace("def causal_mask", "def my_mask"))
+    assert check_in_notebook("causal_mask", namespace["my_mask"]).passed
+
+
+def test_a_stub_does_not_stop_the_notebook(notebook, capsys):
+    namespace = notebook(find("attention").stub())
+    assert not check_in_notebook("attention", namespace["attention"]).passed
+    assert "not done yet" in capsys.readouterr().out
+
+
+def test_recursion_and_imported_functions(notebook):
+    namespace = notebook(
+        "from collections import Counter, defaultdict\n"
+        "from itertools import product as grid\n"
+        + find("ceiling").reference().replace("from collections import Counter", "#")
+    )
+    assert check_in_notebook("ceiling", namespace["ceiling"]).passed
+
+
+def test_a_function_without_source_is_one_line(notebook):
+    namespace = {}
+    exec("def causal_mask(time):\n    return time\n", namespace)
+    with pytest.raises(KitError, match="source of causal_mask"):
+        check_in_notebook("causal_mask", namespace["causal_mask"])
+
+
+def test_an_unknown_exercise_is_one_line():
+    with pytest.raises(KitError, match="causal_mask"):
+        check_in_notebook("causal_mas", "")
