@@ -103,9 +103,9 @@ def _named_layers(model: Transformer) -> Iterator[tuple[str, keras.layers.Layer]
     if model.positions is not None:
         yield "positions", model.positions
     for index, block in enumerate(model.blocks):
-        for number, sub_block in enumerate(block.sub_blocks):
+        for sub_block in block.sub_blocks:
             if sub_block.norm is not None:
-                yield f"block_{index}/norm_{number}", sub_block.norm
+                yield f"block_{index}/{sub_block.norm.name}", sub_block.norm
             for part in ("attention", "feed_forward"):
                 if getattr(sub_block, part) is not None:
                     yield f"block_{index}/{part}", getattr(sub_block, part)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kit.config import ModelConfig
-from kit.errors import KitError
+from kit.errors import KitError, known
 from kit.layers.tags import tag_of
 from kit.models.build import build, named_weights
 from kit.models.transformer import Transformer
@@ -49,15 +49,19 @@ def transplant(
         84096
     """
     sources = list(range(len(config.blocks))) if blocks is None else list(blocks)
+    kept = kept or {}
     _check_sources(sources, config, model)
+    _check_kept(kept, sources, model.config, config)
+    for index, source in enumerate(sources):
+        _check_heads(model.config, config, source, index, kept.get(index, {}))
     policy = model.dtype_policy
     new = build(config, seed=seed, name=model.name, dtype=policy)
     old_weights = named_weights(model)
     for key, variable in named_weights(new).items():
         index, old_key = _old_key(key, sources)
         if old_key in old_weights:
-            keep = (kept or {}).get(index, {}) if index is not None else {}
-            head_dim = config.head_dim(config.blocks[index]) if index is not None else 1
+            keep = {} if index is None else kept.get(index, {})
+            head_dim = 1 if index is None else config.head_dim(config.blocks[index])
             value = np.asarray(old_weights[old_key])
             variable.assign(_slice(value, variable, keep, head_dim, key))
     return new
@@ -83,11 +87,6 @@ def _slice(value, variable, keep, head_dim: int, key: str) -> np.ndarray:
                 f"{len(indices) * unit} are kept and the new one needs {wanted}",
                 f"Keep exactly {wanted // unit} of {size // unit}",
             )
-        if len(indices) and (indices.min() < 0 or indices.max() >= size // unit):
-            raise KitError(
-                f"{key}: index {indices.max()} is outside the {size // unit} {name}",
-                f"Use indices from 0 to {size // unit - 1}",
-            )
         entries = (indices[:, None] * unit + np.arange(unit)).ravel()
         value = np.take(value, entries, axis=axis)
     return value
@@ -101,3 +100,66 @@ def _check_sources(sources: list[int], config: ModelConfig, model: Transformer) 
             f"the {len(config.blocks)} new ones",
             "Give one old index per new block",
         )
+
+
+def _check_kept(
+    kept: Kept, sources: list[int], old: ModelConfig, new: ModelConfig
+) -> None:
+    for index, keep in kept.items():
+        if index not in range(len(new.blocks)):
+            raise KitError(
+                f"kept names block {index} of a model of {len(new.blocks)} blocks",
+                "Use the indices of the new model's blocks",
+            )
+        before = old.blocks[sources[index]]
+        sizes = {
+            "neurons": old.feed_forward_dim(before),
+            "heads": before.num_heads,
+            "key_value_heads": before.key_value_heads,
+        }
+        for name, indices in keep.items():
+            size = sizes[known("part to keep:", name, sizes)]
+            _check_indices(indices, size, f"block {index}", name)
+
+
+def _check_indices(indices: Sequence[int], size: int, block: str, name: str) -> None:
+    for place, index in enumerate(indices):
+        if not 0 <= index < size:
+            raise KitError(
+                f"{block}: index {index} is outside the {size} {name}",
+                f"Use indices from 0 to {size - 1}",
+            )
+        if index in indices[:place]:
+            raise KitError(
+                f"{block}: index {index} of the {name} is kept twice",
+                "Name each index once",
+            )
+
+
+def _check_heads(
+    old: ModelConfig, new: ModelConfig, source: int, index: int, keep: Mapping
+) -> None:
+    """Every head keeps its width and the keys that it reads."""
+    before, after = old.blocks[source], new.blocks[index]
+    if before.attention is None or after.attention is None:
+        return
+    if old.head_dim(before) != new.head_dim(after):
+        raise KitError(
+            f"block {index}: head_dim changes from {old.head_dim(before)} to "
+            f"{new.head_dim(after)}, so the old heads do not exist in the new model",
+            f"Give head_dim={old.head_dim(before)}",
+        )
+    heads = keep.get("heads", range(after.num_heads))
+    key_heads = keep.get("key_value_heads", range(after.key_value_heads))
+    if (len(heads), len(key_heads)) != (after.num_heads, after.key_value_heads):
+        return  # the matrices will not fit, and say so
+    old_group = before.num_heads // before.key_value_heads
+    new_group = after.num_heads // after.key_value_heads
+    for place, head in enumerate(heads):
+        was, becomes = head // old_group, key_heads[place // new_group]
+        if was != becomes:
+            raise KitError(
+                f"block {index}: head {head} reads key_value_head {was}, but would "
+                f"read {becomes} in the new model",
+                "Keep heads together with the key_value_heads that they read",
+            )
