@@ -5,7 +5,7 @@ from dataclasses import replace
 from kit.config import ModelConfig
 from kit.studies.claims import Claim, Value
 from kit.studies.study import Arm, Study
-from kit.studies.symmetry.arms import SCALES, base_model, base_task, base_training
+from kit.studies.symmetry.base import SCALES, base_model, base_task, base_training
 from kit.training.config import TrainConfig
 
 CARD = """

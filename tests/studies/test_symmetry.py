@@ -11,7 +11,8 @@ from kit.probes.ceilings import bayes_ceilings
 from kit.probes.symmetry import INVARIANCE_TOLERANCE
 from kit.studies import committed
 from kit.studies.symmetry import STUDY
-from kit.studies.symmetry.arms import SCALES, Scale, arms, consecutive, spread
+from kit.studies.symmetry.arms import arms, consecutive, spread
+from kit.studies.symmetry.base import SCALES, Scale
 from kit.studies.symmetry.cells import prepare
 from kit.studies.symmetry.claims import BROKEN, INVARIANT, luckiest_share
 from kit.training import TrainConfig, train
