@@ -46,7 +46,7 @@ def style(mode: str = "light") -> Iterator[None]:
     """Draw what is inside for a "light" or a "dark" page."""
     ink, paper, lines = INK[mode]
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
-    settings = {
+    settings: Any = {
         **dict.fromkeys(inked, ink),
         "axes.edgecolor": lines,
         "grid.color": lines,

@@ -197,7 +197,7 @@ class Addition:
         order = np.argsort(sequences == PAD, axis=1, kind="stable")
         return np.take_along_axis(sequences, order, axis=1)
 
-    def _draw(self, rng: np.random.Generator, count: int):
+    def _draw(self, rng: np.random.Generator, count: int) -> Any:
         """Ordered pairs, uniform over all that are not held out."""
         a, b = rng.integers(self.limit, size=(2, count))
         while (held := self._is_held_out(a, b)).any():
@@ -225,7 +225,7 @@ class Addition:
         rng = generator(self.split_seed, SPLIT + 1)
         return self._different(rng, self.training_pairs or 0, taken=self._held_out).T
 
-    def _different(self, rng: np.random.Generator, count: int, taken: Any):
+    def _different(self, rng: np.random.Generator, count: int, taken: Any) -> Any:
         """(2, count) operands of pairs that differ from each other and from `taken`."""
         kept = np.empty((2, 0), "int64")
         while kept.shape[1] < count:

@@ -23,7 +23,7 @@ class KeyValueCache:
         self.length = length
         self.key = self.value = None
 
-    def update(self, key, value, start):
+    def update(self, key: Any, value: Any, start: Any) -> Any:
         """Write (batch, heads, time, head_dim) at `start`; return all positions."""
         if self.key is None:
             room = (*key.shape[:2], self.length, key.shape[3])
@@ -97,7 +97,7 @@ class Attention(keras.layers.Layer):
         self.output_std = std if output_std is None else output_std
         self.tap_name = self.name
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
         query = self.num_heads * self.head_dim
         key = self.num_key_value_heads * self.head_dim
@@ -113,7 +113,7 @@ class Attention(keras.layers.Layer):
         if self.rotary is not None:
             self.rotary.build((None, self.num_heads, input_shape[1], self.head_dim))
 
-    def _matrix(self, name, shape, role, axis):
+    def _matrix(self, name: Any, shape: Any, role: Any, axis: Any) -> Any:
         weight = self.add_weight(
             name=name,
             shape=shape,
@@ -121,7 +121,14 @@ class Attention(keras.layers.Layer):
         )
         return tag(weight, role, ("width", axis), std=self.std)
 
-    def call(self, x, bias=None, cache=None, start=0, training=False):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        cache: Any = None,
+        start: Any = 0,
+        training: bool = False,
+    ) -> Any:
         query = self._split(ops.matmul(x, self.query), self.num_heads)
         key = self._split(ops.matmul(x, self.key), self.num_key_value_heads)
         value = self._split(ops.matmul(x, self.value), self.num_key_value_heads)
@@ -142,7 +149,7 @@ class Attention(keras.layers.Layer):
         tap(f"{self.tap_name}/output", output)
         return output
 
-    def _mix(self, query, key, value, bias, training):
+    def _mix(self, query: Any, key: Any, value: Any, bias: Any, training: bool) -> Any:
         if self.fused and not is_wanted(f"{self.tap_name}/map"):
             return _fused(query, key, value, bias)
         query = query * (1.0 / math.sqrt(self.head_dim))
@@ -156,21 +163,21 @@ class Attention(keras.layers.Layer):
             attention_map = self.dropout(attention_map, training=training)
         return ops.matmul(attention_map, value)
 
-    def _split(self, x, heads):
+    def _split(self, x: Any, heads: int) -> Any:
         """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
         return ops.swapaxes(
             ops.reshape(x, (*_batch_time(x), heads, self.head_dim)), 1, 2
         )
 
-    def _merge(self, x):
+    def _merge(self, x: Any) -> Any:
         """(batch, heads, time, head_dim) to (batch, time, heads * head_dim)."""
         x = ops.swapaxes(x, 1, 2)
         return ops.reshape(x, (*_batch_time(x), self.num_heads * self.head_dim))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
@@ -185,19 +192,19 @@ class Attention(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         rotary = config.pop("rotary")
         if rotary:
             rotary = keras.saving.deserialize_keras_object(rotary)
         return cls(**config, rotary=rotary or None)
 
 
-def _batch_time(x):
+def _batch_time(x: Any) -> Any:
     """Batch and time of a shape, with -1 for a batch that is not known yet."""
     return (-1 if x.shape[0] is None else x.shape[0], x.shape[1])
 
 
-def _fused(query, key, value, bias):
+def _fused(query: Any, key: Any, value: Any, bias: Any) -> Any:
     """The backend's kernel wants (batch, time, heads, head_dim)."""
     parts = [ops.swapaxes(part, 1, 2) for part in (query, key, value)]
     if bias is not None:

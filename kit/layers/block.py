@@ -50,12 +50,19 @@ class SubBlock(keras.layers.Layer):
         self.skip = skip
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for part in (self.norm, self.attention, self.feed_forward):
             if part is not None and not part.built:
                 part.build(input_shape)
 
-    def call(self, x, bias=None, cache=None, start=0, training=False):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        cache: Any = None,
+        start: Any = 0,
+        training: bool = False,
+    ) -> Any:
         y = self.norm(x) if self.norm is not None and self.norm_position == "pre" else x
         branches = []
         if self.attention is not None:
@@ -77,10 +84,10 @@ class SubBlock(keras.layers.Layer):
             else x
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = {
             name: getattr(self, name)
             and keras.saving.serialize_keras_object(getattr(self, name))
@@ -95,7 +102,7 @@ class SubBlock(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         parts = {
             name: keras.saving.deserialize_keras_object(config.pop(name) or None)
             for name in ("attention", "feed_forward", "norm")
@@ -130,18 +137,25 @@ class Block(keras.layers.Layer):
         self.sub_blocks = list(sub_blocks)
         self.tap_name = self.name
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for sub_block in self.sub_blocks:
             sub_block.build(input_shape)
 
-    def call(self, x, bias=None, cache=None, start=0, training=False):
+    def call(
+        self,
+        x: Any,
+        bias: Any = None,
+        cache: Any = None,
+        start: Any = 0,
+        training: bool = False,
+    ) -> Any:
         tap(f"{self.tap_name}/input", x)
         for sub_block in self.sub_blocks:
             x = sub_block(x, bias=bias, cache=cache, start=start, training=training)
         tap(f"{self.tap_name}/output", x)
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
     def part(self, name: str) -> keras.layers.Layer | None:
@@ -149,13 +163,13 @@ class Block(keras.layers.Layer):
         found = [getattr(sub_block, name) for sub_block in self.sub_blocks]
         return next((layer for layer in found if layer is not None), None)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         sub_blocks = [serialize(sub_block) for sub_block in self.sub_blocks]
         return {**super().get_config(), "sub_blocks": sub_blocks}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         deserialize = keras.saving.deserialize_keras_object
         sub_blocks = [deserialize(each) for each in config.pop("sub_blocks")]
         return cls(**config, sub_blocks=sub_blocks)

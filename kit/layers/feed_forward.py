@@ -49,7 +49,7 @@ class FeedForward(keras.layers.Layer):
         self.output_std = std if output_std is None else output_std
         self.tap_name = self.name
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
         inward, outward = (width, self.dim), (self.dim, width)
         self.up = self._matrix("up", inward, ("width", "neurons"), self.std)
@@ -57,12 +57,12 @@ class FeedForward(keras.layers.Layer):
             self.gate = self._matrix("gate", inward, ("width", "neurons"), self.std)
         self.down = self._matrix("down", outward, ("neurons", "width"), self.output_std)
 
-    def _matrix(self, name, shape, axes, std):
+    def _matrix(self, name: Any, shape: Any, axes: Any, std: Any) -> Any:
         initializer = keras.initializers.RandomNormal(stddev=std)
         weight = self.add_weight(name=name, shape=shape, initializer=initializer)
         return tag(weight, "FFN", axes, std=std)
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         hidden = ops.matmul(x, self.up)
         if self.activation == "swiglu":
             hidden = ops.silu(ops.matmul(x, self.gate)) * hidden
@@ -75,10 +75,10 @@ class FeedForward(keras.layers.Layer):
         tap(f"{self.tap_name}/output", output)
         return output
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dim": self.dim,

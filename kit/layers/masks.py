@@ -47,7 +47,7 @@ class AttentionBias(keras.layers.Layer):
         self.prefix_length = prefix_length
         self.padding_id = padding_id
 
-    def call(self, tokens, queries, start=0):
+    def call(self, tokens: Any, queries: int, start: Any = 0) -> Any:
         query = ops.expand_dims(start + ops.arange(queries), 1)
         key = ops.expand_dims(ops.arange(tokens.shape[1]), 0)
         terms = []
@@ -62,7 +62,7 @@ class AttentionBias(keras.layers.Layer):
             terms.append(PADDING * padding[:, None, None])
         return sum(terms[1:], start=terms[0]) if terms else None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "mask": self.mask,

@@ -28,7 +28,7 @@ class LearnedPositions(keras.layers.Layer):
         self.context_length = context_length
         self.std = std
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(
             name="table",
             shape=(self.context_length, input_shape[-1]),
@@ -36,13 +36,13 @@ class LearnedPositions(keras.layers.Layer):
         )
         tag(self.table, "Emb", ("context", "width"), std=self.std)
 
-    def call(self, x, start=0):
+    def call(self, x: Any, start: Any = 0) -> Any:
         return x + _rows(self.table, x, start)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "context_length": self.context_length,
@@ -69,18 +69,18 @@ class SinusoidalPositions(keras.layers.Layer):
         self.context_length = context_length
         self.scale = scale
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         angle = angles(self.context_length, input_shape[-1], 10_000.0)
         table = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
         self.table = self.scale * table.reshape(self.context_length, -1)
 
-    def call(self, x, start=0):
+    def call(self, x: Any, start: Any = 0) -> Any:
         return x + _rows(self.table, x, start)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "context_length": self.context_length,
@@ -108,11 +108,11 @@ class RotaryPositions(keras.layers.Layer):
         self.context_length = context_length
         self.base = base
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         angle = angles(self.context_length, input_shape[-1], self.base)
         self.cosine, self.sine = np.cos(angle), np.sin(angle)
 
-    def call(self, x, start=0):
+    def call(self, x: Any, start: Any = 0) -> Any:
         half = x.shape[-1] // 2
         cosine, sine = _rows(self.cosine, x, start), _rows(self.sine, x, start)
         first, second = x[..., :half], x[..., half:]
@@ -120,10 +120,10 @@ class RotaryPositions(keras.layers.Layer):
             [first * cosine - second * sine, second * cosine + first * sine], axis=-1
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "context_length": self.context_length,

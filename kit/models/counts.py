@@ -44,7 +44,7 @@ def block_counts(config: ModelConfig, block: BlockConfig) -> dict[str, int]:
     attention = block.attention is not None
     feed_forward = block.feed_forward is not None
     neurons = config.feed_forward_dim(block)
-    norms = max(attention, feed_forward)
+    norms = int(attention or feed_forward)
     if block.wiring == "serial":
         norms = attention + feed_forward
     return {

@@ -36,7 +36,7 @@ def describe(model: keras.Model | ModelConfig, base: ModelConfig | None = None) 
     """
     config = model if isinstance(model, ModelConfig) else model.config
     base = base or replace(config, blocks=config.blocks[:1] * len(config.blocks))
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("block", "attention", "feed-forward", *ROLES[1:5], "differs from the base")
     ]
     rows += [_block_row(config, base, index) for index in range(len(config.blocks))]

@@ -1,6 +1,7 @@
 """Continuing a sequence, token by token."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -49,8 +50,9 @@ def generate(
         >>> generate(build(config), np.zeros((2, 3), "int32"), steps=4).shape
         (2, 7)
     """
-    tokens = np.atleast_2d(np.asarray(tokens, "int32"))
+    tokens = np.atleast_2d(tokens)
     _check(model, tokens, steps, temperature, top_k)
+    tokens = tokens.astype("int32")
     rng = np.random.default_rng(seed)
     next_logits = _cached(model) if use_cache and model.config.mask != "full" else None
     for step in range(steps):
@@ -78,37 +80,48 @@ def _cached(model: Transformer) -> Callable[[np.ndarray], np.ndarray]:
     return next_logits
 
 
-def _last(logits) -> np.ndarray:
+def _last(logits: Any) -> np.ndarray:
     return ops.convert_to_numpy(logits[:, -1])
 
 
-def _choose(logits, temperature: float, top_k: int | None, rng) -> np.ndarray:
+def _choose(logits: Any, temperature: float, top_k: int | None, rng: Any) -> np.ndarray:
     if temperature == 0:
         return logits.argmax(axis=-1).astype("int32")
     if top_k is not None:
-        threshold = np.sort(logits, axis=-1)[:, -top_k, None]
-        logits = np.where(logits < threshold, -np.inf, logits)
-    # The largest of logits plus Gumbel noise is a draw from their softmax.
+        others = np.argsort(-logits, axis=-1, kind="stable")[:, top_k:]
+        np.put_along_axis(logits, others, -np.inf, axis=-1)
+    # The largest of logits plus Gumbel noise is a draw from their softmax. The noise
+    # is scaled, and not the logits, so that no temperature is too small to divide by.
     noise = rng.gumbel(size=logits.shape)
-    return (logits / temperature + noise).argmax(axis=-1).astype("int32")
+    return (logits + temperature * noise).argmax(axis=-1).astype("int32")
 
 
-def _check(model, tokens, steps, temperature, top_k) -> None:
+def _check(
+    model: Any, tokens: Any, steps: int, temperature: float, top_k: int | None
+) -> None:
     vocabulary = model.config.vocabulary_size
-    if tokens.ndim != 2 or tokens.shape[1] < 1:
+    if tokens.ndim != 2 or tokens.size < 1:
         raise KitError(
-            f"the prompts have shape {tokens.shape}, expected (batch, time >= 1)",
+            f"the prompts have shape {tokens.shape}, expected (batch >= 1, time >= 1)",
             "Start from at least one token",
         )
-    if tokens.min() < 0 or tokens.max() >= vocabulary:
+    if tokens.dtype.kind not in "iu":
         raise KitError(
-            f"token {tokens.max()} is outside the vocabulary of {vocabulary}",
+            f"the prompts are {tokens.dtype}, expected whole numbers",
             "Encode the prompt with the tokenizer that the model was trained with",
         )
+    for token in (tokens.min(), tokens.max()):
+        if not 0 <= token < vocabulary:
+            raise KitError(
+                f"token {token} is outside the vocabulary of {vocabulary}",
+                "Encode the prompt with the tokenizer that the model was trained with",
+            )
     if steps < 0:
         raise KitError(f"steps={steps} is negative", "Use 0 or more")
-    if temperature < 0:
-        raise KitError(f"temperature={temperature} is negative", "Use 0 for greedy")
+    if not 0 <= temperature < np.inf:
+        raise KitError(
+            f"temperature={temperature} is not a number from 0 up", "Use 0 for greedy"
+        )
     if top_k is not None and not 1 <= top_k <= vocabulary:
         raise KitError(
             f"top_k={top_k} is not in 1 to {vocabulary}", "Use None to sample from all"

@@ -48,14 +48,16 @@ class Transformer(keras.Model):
         self.blocks = list(blocks)
         self.final_norm = final_norm
 
-    def build(self, tokens_shape):
+    def build(self, tokens_shape: Any) -> None:
         stream = (*tokens_shape, self.config.width)
         self.embedding.build(tokens_shape)
         for layer in (self.positions, *self.blocks, self.final_norm):
             if layer is not None:
                 layer.build(stream)
 
-    def call(self, tokens, cache=None, start=0, training=False):
+    def call(
+        self, tokens: Any, cache: Any = None, start: Any = 0, training: bool = False
+    ) -> Any:
         x = self.embedding(tokens)
         if self.positions is not None:
             x = self.positions(x, start=start)
@@ -70,26 +72,26 @@ class Transformer(keras.Model):
         tap("final_norm", x)
         return keras.ops.cast(self.embedding(x, reverse=True), "float32")
 
-    def compute_output_shape(self, tokens_shape):
+    def compute_output_shape(self, tokens_shape: Any) -> Any:
         return (*tokens_shape, self.config.vocabulary_size)
 
     def new_cache(self, length: int | None = None) -> "Cache":
         """Room for the keys and values of `length` positions (default: context)."""
         return Cache(length or self.config.context_length, len(self.blocks))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         policy = keras.saving.serialize_keras_object(self.dtype_policy)
         return {"config": self.config.to_dict(), "name": self.name, "dtype": policy}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         from kit.models.build import build
 
         policy = keras.saving.deserialize_keras_object(config["dtype"])
         model_config = ModelConfig.from_dict(config["config"])
         return build(model_config, name=config["name"], dtype=policy)
 
-    def build_from_config(self, _):
+    def build_from_config(self, _: Any) -> None:
         """Nothing to do: `build` made the variables already."""
 
 
@@ -101,7 +103,7 @@ class Cache:
         self.layers = [KeyValueCache(length) for _ in range(num_blocks)]
         self.tokens = None
 
-    def see(self, tokens, start):
+    def see(self, tokens: Any, start: Any) -> Any:
         """Note (batch, time) tokens at `start`; return all positions."""
         ops = keras.ops
         if self.tokens is None:

@@ -1,6 +1,7 @@
 """A new model of another config, with every weight that still exists."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,8 @@ def transplant(
     kept = kept or {}
     _check_sources(sources, config, model)
     _check_kept(kept, sources, model.config, config)
-    for index, source in enumerate(sources):
-        _check_heads(model.config, config, source, index, kept.get(index, {}))
+    for new_index, source in enumerate(sources):
+        _check_heads(model.config, config, source, new_index, kept.get(new_index, {}))
     policy = model.dtype_policy
     new = build(config, seed=seed, name=model.name, dtype=policy)
     old_weights = named_weights(model)
@@ -76,7 +77,7 @@ def _old_key(key: str, sources: list[int]) -> tuple[int | None, str]:
     return index, f"block_{sources[index]}/{rest}"
 
 
-def _slice(value, variable, keep, head_dim: int, key: str) -> np.ndarray:
+def _slice(value: Any, variable: Any, keep: Any, head_dim: int, key: str) -> np.ndarray:
     for axis, name in enumerate(tag_of(variable).axes):
         size, wanted = value.shape[axis], variable.shape[axis]
         unit = head_dim if name.endswith("heads") else 1

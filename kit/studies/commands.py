@@ -57,10 +57,9 @@ def reproduce(
         path, rows = work.export(done.study, budget, done.results.platform)
         typer.echo(f"{rows} rows written to {path}")
     if done.summary.failures:
-        first = done.summary.failures[0]
-        typer.echo(
-            f"{len(done.summary.failures)} cells failed; the first: {first}", err=True
-        )
+        first, count = done.summary.failures[0], len(done.summary.failures)
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        typer.echo(f"{cells} failed; the first: {first}", err=True)
         raise typer.Exit(1)
 
 

@@ -157,9 +157,13 @@ def duration_left(seconds: float) -> str:
     """Time left, rounded as it deserves.
 
     Example:
-        >>> duration_left(7.2), duration_left(100), duration_left(4000)
-        ('10 s', '2 min', '1 h 07 min')
+        >>> duration_left(0), duration_left(7.2), duration_left(100)
+        ('0 s', '10 s', '2 min')
+        >>> duration_left(4000)
+        '1 h 07 min'
     """
+    if seconds <= 0:
+        return "0 s"
     if seconds < 55:
         return f"{max(5, 5 * round(seconds / 5 + 0.5)):.0f} s"
     minutes = max(1, round(seconds / 60))

@@ -38,7 +38,8 @@ def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
 
     def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
         run = trainer.run(seed, progress=progress)
-        metrics, found = {}, {}
+        metrics: dict[str, float] = {}
+        found: dict[str, Any] = {}
         if run.status != "diverged":
             metrics, found = after(run, task, seed)
         return {

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,9 +51,10 @@ class Checkpoint:
             f"variable_{index}": np.asarray(variable)
             for index, variable in enumerate(self._variables())
         }
+        arrays["note"] = np.array(json.dumps(note))
         temporary = self.path.with_suffix(".tmp.npz")
         try:
-            np.savez(temporary, note=np.array(json.dumps(note)), **arrays)
+            np.savez(temporary, allow_pickle=False, **arrays)
             os.replace(temporary, self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
@@ -86,7 +87,7 @@ class Checkpoint:
         run.history, run.status = note["history"], note["status"]
         run.steps, run.training_seconds = note["steps"], note["training_seconds"]
 
-    def _variables(self):
+    def _variables(self) -> Any:
         model = self.trainer.model
         return [*model.variables, *model.optimizer.variables]
 

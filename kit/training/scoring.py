@@ -50,7 +50,7 @@ class Scorer(keras.Model):
         super().__init__(**kwargs)
         self.model = model
 
-    def call(self, data, training=False):
+    def call(self, data: Any, training: bool = False) -> Any:
         logits = self.model(data["inputs"], training=False)
         targets = data["targets"]
         correct = ops.equal(ops.argmax(logits, axis=-1), ops.cast(targets, "int32"))

@@ -5,6 +5,7 @@ the paper), quick runs three, so that a class can wait for them.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from kit.config import ModelConfig
 from kit.data import PAD, Addition
@@ -49,11 +50,13 @@ def _addition_arms(scale: Scale, budget: str) -> list[Arm]:
     blind, told = (_full_mask(scale, positions) for positions in ("none", "learned"))
     next_token = base_task(scale, protocol="next_token")
     slow = _one_target_a_pass(scale)
-    prefix = {"mask": "prefix", "prefix_length": base_task(scale).prompt_length}
+    prefix = base_task(scale).prompt_length
     one_block = base_model(scale, "none", blocks=1)
     highest_first = replace(base_task(scale), reverse_answer=False)
 
-    def arm(name, model, task=None, train=None, seeds=3):
+    def arm(
+        name: Any, model: Any, task: Any = None, train: Any = None, seeds: Any = 3
+    ) -> Any:
         return _training_arm(
             name, model, task or base_task(scale), train or base_training(scale), seeds
         )
@@ -72,7 +75,7 @@ def _addition_arms(scale: Scale, budget: str) -> list[Arm]:
         arm("B-two-blocks", base_model(scale, "none", blocks=2)),
         arm("D-learned-full", told, next_token, slow),
         arm("E-highest-first", blind, replace(next_token, reverse_answer=False), slow),
-        arm("P-prefix", replace(none, **prefix)),
+        arm("P-prefix", replace(none, mask="prefix", prefix_length=prefix)),
     ]
     grid += [arm(f"F-block-{i}", without(none, [i])) for i in range(depth)]
     for count, seeds in {2: 5, 3: 3, 4: 5}.items():
@@ -108,7 +111,7 @@ def _one_target_a_pass(scale: Scale) -> TrainConfig:
     return replace(train, batch_size=rows, steps=train.steps // 2)
 
 
-def _few(scale: Scale, grid: list[Arm], none, learned, arm) -> list[Arm]:
+def _few(scale: Scale, grid: list[Arm], none: Any, learned: Any, arm: Any) -> list[Arm]:
     """What a class can wait for: the grid so far, and two neighbouring blocks."""
     chosen = consecutive(scale.blocks - 1, scale.blocks)
     count = len(chosen)

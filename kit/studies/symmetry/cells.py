@@ -56,7 +56,7 @@ def _addition(run: Run, task: Addition, seed: int) -> tuple[dict, dict]:
     return metrics, found
 
 
-def _own_token_margin(layer, tokens, places, seed: int) -> float:
+def _own_token_margin(layer: Any, tokens: Any, places: Any, seed: int) -> float:
     """How much better a token is read from its own slice than from the others."""
     accuracy = probes.token_from_slice(layer[:, places], tokens[:, places], seed)
     own = np.diag(accuracy)

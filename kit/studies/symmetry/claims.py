@@ -71,12 +71,18 @@ def _changes(arms: list[str], bound: str) -> AllOf:
     return AllOf([Exact(arms, metric, form=".1e", **limit) for metric in weights])
 
 
-def _fails_with_many(results: Results) -> Finding:
-    """Residuals of many consecutive blocks removed: no run solves the task."""
-    arm = largest("G-", results)
-    if arm is None:
-        return Finding(UNDECIDED, "No arm with consecutive skips removed was run.")
-    return SuccessRate([arm], "exact_match", SOLVED, at_most=0.5)(results)
+def _with_fewest_skips(
+    test: Callable[[str], Callable[[Results], Finding]],
+) -> Custom:
+    """A test of the arm with the most consecutive blocks without skips."""
+
+    def run(results: Results) -> Finding:
+        arm = largest("G-", results)
+        if arm is None:
+            return Finding(UNDECIDED, "No arm without skips was run.")
+        return test(arm)(results)
+
+    return Custom(run)
 
 
 def _stays_below_the_ceiling(results: Results) -> Finding:
@@ -99,15 +105,6 @@ def luckiest_share(probability: float, draws: int) -> float:
         0.077
     """
     return float(binom.ppf(0.999, draws, probability)) / draws
-
-
-def _position_not_optimisation(results: Results) -> Finding:
-    """At the same skips removed, positions rescue the run (what v1 suggests)."""
-    arm = largest("G-", results)
-    if arm is None or arm.replace("G-", "I-") not in results.arms:
-        return Finding(UNDECIDED, "The control with positions was not run.")
-    control = arm.replace("G-", "I-")
-    return Difference(control, arm, "exact_match", smallest_effect=0.3)(results)
 
 
 REVERSED = bayes_ceilings(digits=3, reverse=True)
@@ -162,16 +159,9 @@ CLAIMS = (
         "C3",
         "Each slice keeps its own token better where skips are kept",
         "Introduction of v1, as an intuition",
-        Custom(
-            lambda results: (
-                Difference(
-                    "B-none",
-                    largest("G-", results),
-                    "own_token_margin",
-                    smallest_effect=0.05,
-                )(results)
-                if largest("G-", results)
-                else Finding(UNDECIDED, "No arm without skips was run.")
+        _with_fewest_skips(
+            lambda arm: Difference(
+                "B-none", arm, "own_token_margin", smallest_effect=0.05
             )
         ),
         "hypothesis of v1",
@@ -180,7 +170,9 @@ CLAIMS = (
         "C4a",
         "With the skips of several consecutive blocks removed, training fails",
         "Second-hand: reported for several consecutive layers, which ones is unknown",
-        Custom(_fails_with_many),
+        _with_fewest_skips(
+            lambda arm: SuccessRate([arm], "exact_match", SOLVED, at_most=0.5)
+        ),
         "second-hand",
     ),
     Claim(
@@ -211,17 +203,13 @@ CLAIMS = (
         "position",
         "Second-hand: correlation matrices have more off-diagonal mass; the exact "
         "definition is unknown",
-        Custom(
-            lambda results: (
-                Difference(
-                    largest("G-", results),
-                    "B-none",
-                    "diagonal_dominance",
-                    smallest_effect=0.1,
-                    direction="less",
-                )(results)
-                if largest("G-", results)
-                else Finding(UNDECIDED, "No arm without skips was run.")
+        _with_fewest_skips(
+            lambda arm: Difference(
+                arm,
+                "B-none",
+                "diagonal_dominance",
+                smallest_effect=0.1,
+                direction="less",
             )
         ),
         "second-hand",
@@ -230,7 +218,11 @@ CLAIMS = (
         "C6a",
         "The failure is about positions: with learned positions, the same skips can go",
         "v1 suggests it; the abstract of v2 says that no definitive evidence was found",
-        Custom(_position_not_optimisation),
+        _with_fewest_skips(
+            lambda arm: Difference(
+                arm.replace("G-", "I-"), arm, "exact_match", smallest_effect=0.3
+            )
+        ),
         "withdrawn by v2",
     ),
     Claim(

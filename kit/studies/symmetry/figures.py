@@ -108,8 +108,8 @@ def _invariance(results: Results) -> list[Figure]:
 
 def _slices(results: Results) -> list[Figure]:
     arms = _arms(results, "A-learned", "B-none", "G-", "I-")
-    rows = {arm: _mean_probe(results, arm, "own_token_margin") for arm in arms}
-    rows = {arm: row for arm, row in rows.items() if row is not None}
+    found = {arm: _mean_probe(results, arm, "own_token_margin") for arm in arms}
+    rows = {arm: row for arm, row in found.items() if row is not None}
     if not rows:
         return []
     depth = max(len(row) for row in rows.values())

@@ -1,6 +1,7 @@
 """Arms beside the main grid: who is invariant (claim C1), and text."""
 
 from dataclasses import replace
+from typing import Any
 
 from kit.config import BlockConfig, ModelConfig
 from kit.data import PAD
@@ -81,7 +82,7 @@ def text_arms(scale: Scale, budget: str) -> list[Arm]:
 
 def _text_arm(scale: Scale, train: TrainConfig, positions: str) -> Arm:
     context_length = 64
-    spec = {
+    spec: dict[str, Any] = {
         "kind": "text",
         # The vocabulary is that of the text, which only the worker reads.
         "model": ModelConfig.uniform(
