@@ -1,9 +1,10 @@
 """Check a function where it was written: in a notebook cell."""
 
+import ast
 import inspect
 import textwrap
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from kit.errors import KitError
@@ -64,7 +65,7 @@ def source_of(exercise: Exercise, submission: Any) -> str:
             imports.append(line)
         elif isinstance(value, types.FunctionType | type):
             definitions[name] = definition(value)
-            waiting += used_names(value)
+            waiting += used_names(definitions[name])
         elif is_plain(value):
             definitions[name] = f"{name} = {value!r}\n"
     # Constants and helpers first: a default argument may need them.
@@ -97,20 +98,9 @@ def definition(value: Any) -> str:
         ) from error
 
 
-def used_names(value: Any) -> Iterator[str]:
-    """Names that a function or a class looks up."""
-    if isinstance(value, type):
-        for member in vars(value).values():
-            if isinstance(member, types.FunctionType):
-                yield from used_names(member)
-        return
-    codes = [value.__code__]
-    while codes:
-        code = codes.pop()
-        yield from code.co_names
-        codes += [
-            const for const in code.co_consts if isinstance(const, types.CodeType)
-        ]
+def used_names(source: str) -> set[str]:
+    """Names in a source, also in its decorators, defaults and annotations."""
+    return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
 
 
 def is_plain(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """A result as lines of text, for the terminal and for notebooks."""
 
+import textwrap
 from typing import NamedTuple
 
 from kit.grading.boundary import Outcome
@@ -8,6 +9,7 @@ from kit.grading.report import row
 from kit.grading.results import Result
 
 PRINTED_LINES = 10
+CAUSE_WIDTH = 70
 
 
 class Line(NamedTuple):
@@ -35,7 +37,8 @@ def render(result: Result, exercise: Exercise) -> list[Line]:
         lines.append(Line(f"  {word}  {check.title}{hidden}", style))
         if not good and check.cause not in told:  # once is enough
             told.add(check.cause)
-            lines += indented(check.message) + indented(row("cause", check.cause))
+            cause = textwrap.fill(" ".join(check.cause.split()), CAUSE_WIDTH)
+            lines += indented(check.message) + indented(row("cause", cause))
     return lines + (printed(result) if not result.passed else [])
 
 

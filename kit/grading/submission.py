@@ -18,7 +18,7 @@ from kit.grading.boundary import (
     read_reply,
 )
 
-LOAD_SECONDS = 10.0
+LOAD_SECONDS = 20.0
 PRINTED_BYTES = 16_384
 
 

@@ -46,7 +46,8 @@ def servers():
 def test_tolerances_lie_between_rounding_and_mistakes(exercise, servers, report):
     # Right answers on all backends: ten times closer than the tolerance. Wrong answers:
     # ten times farther away.
-    found = list(margins(exercise, servers, SEEDS))
+    backends = servers if "keras" in exercise.stub() else servers[:1]
+    found = list(margins(exercise, backends, SEEDS))
     for margin in found:
         assert 10 * margin.spread <= margin.tolerance, margin
         assert margin.smallest_error >= 10 * margin.tolerance, margin
@@ -54,6 +55,6 @@ def test_tolerances_lie_between_rounding_and_mistakes(exercise, servers, report)
         spread = max(margin.spread for margin in found)
         nearest = min(margin.smallest_error for margin in found)
         report.append(
-            f"{exercise.id:17} tolerance {found[0].tolerance:.0e}: rounding on three "
-            f"backends up to {spread:.0e}, nearest mistake {nearest:.0e}"
+            f"{exercise.id:17} tolerance {found[0].tolerance:.0e}, rounding on "
+            f"{len(backends)} backends {spread:.0e}, nearest mistake {nearest:.0e}"
         )

@@ -85,6 +85,18 @@ def test_recursion_and_imported_functions(notebook):
     assert check_in_notebook("ceiling", namespace["ceiling"]).passed
 
 
+def test_names_in_decorators_and_defaults(notebook):
+    namespace = notebook(
+        "from functools import cache\n"
+        "import numpy as np\n"
+        "OFFSET = 0\n"
+        "@cache\n"
+        "def causal_mask(time, offset=OFFSET):\n"
+        "    return np.tri(time, k=offset) > 0\n"
+    )
+    assert check_in_notebook("causal_mask", namespace["causal_mask"]).passed
+
+
 def test_a_function_without_source_is_one_line(notebook):
     namespace = {}
     exec("def causal_mask(time):\n    return time\n", namespace)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from kit.errors import KitError
+from kit.grading import launch
 from kit.grading import server as servers
 from kit.grading.boundary import ArraySpec, Outcome
 from kit.grading.server import Server
@@ -31,11 +32,9 @@ def eventually(condition, seconds=10):
     return condition()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server():
-    started = Server("numpy")
-    yield started
-    started.close()
+    return launch.server()
 
 
 def number(child, function, seconds=10):
@@ -57,13 +56,13 @@ def test_each_submission_has_a_process_of_its_own(server):
 @pytest.mark.slow
 def test_without_forking_everything_is_the_same():
     server = Server("numpy", can_fork=False)
+    hangs = SOURCE + "def hang():\n    while True: pass\n"
     for _ in range(2):
-        with server.launch(Submission((SOURCE,))) as child:
+        with server.launch(Submission((hangs,))) as child:
             pid = number(child, "pid")
             assert child.printed == "hello\n"
+            assert child.ask("hang", (), [NUMBER], 0.2).outcome is Outcome.TIMEOUT
         assert not alive(pid)
-    with server.launch(Submission(("def f():\n    while True: pass\n",))) as child:
-        assert child.ask("f", (), [NUMBER], 0.2).outcome is Outcome.TIMEOUT
     server.close()
 
 
