@@ -2,7 +2,7 @@ import math
 
 import pytest
 from scipy import stats
-from toy import results
+from toy import results, row
 
 from kit.studies.claims import (
     AllOf,
@@ -14,6 +14,7 @@ from kit.studies.claims import (
     Value,
 )
 from kit.studies.findings import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Finding
+from kit.studies.results import Results
 from kit.studies.verdicts import judge
 
 
@@ -147,6 +148,13 @@ def test_success_rate_counts_a_diverged_run_as_a_failure():
     assert finding.estimate == pytest.approx(4 / 6)
     assert (finding.seeds, finding.runs) == (3, 6)
     assert "4 of 6 runs reach accuracy 0.99" in finding.sentence
+
+
+def test_success_rate_does_not_count_a_good_value_of_a_run_that_diverged_later():
+    rows = [row("a", seed, 1.0) for seed in range(4)]
+    rows.append(row("a", 4, 1.0, status="diverged"))
+    finding = SuccessRate(["a"], "accuracy", 0.99, at_least=0.5)(Results(rows))
+    assert finding.estimate == 0.8
 
 
 def test_success_rate_of_five_in_five_by_wilson_and_exactly():

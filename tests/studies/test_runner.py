@@ -88,14 +88,19 @@ def test_rows_say_where_they_come_from(tmp_path):
     assert row.seconds >= row.training_seconds and row.started.endswith("+00:00")
 
 
-def test_workers_are_pinned_and_single_threaded_and_their_output_is_logged(tmp_path):
+def test_workers_are_pinned_and_single_threaded_and_their_output_is_logged(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
     _, rows = run(study(), tmp_path)
     for row in rows.values():
         environment = row.probes["environment"]
         assert len(row.probes["cores"]) == 1
         assert environment["KERAS_BACKEND"] == "tensorflow"
         assert environment["OMP_NUM_THREADS"] == "1"
-        assert "--xla_cpu_multi_thread_eigen=false" in environment["XLA_FLAGS"]
+        flags = environment["XLA_FLAGS"].split()
+        assert flags == ["--xla_dump_to=here", "--xla_cpu_multi_thread_eigen=false"]
     logs = [path.read_text() for path in (tmp_path / "logs").glob("*.log")]
     assert "".join(logs).count("noise on standard output") == 6
 
@@ -131,8 +136,11 @@ def test_a_crash_costs_one_cell_and_can_be_run_again(tmp_path, how, reason):
 
 
 def test_an_arm_that_cannot_be_built_fails_whole_and_alone(tmp_path):
-    summary, rows = run(study(odd={"level": 0.5, "unbuildable": True}), tmp_path)
+    toy = study(odd={"level": 0.5, "unbuildable": True})
+    summary, rows = run(toy, tmp_path, workers=1)
     assert len(rows) == 6
+    log = (tmp_path / "logs" / "worker-1.log").read_text()
+    assert log.count("RuntimeError: no such layer") == 1  # not tried for every seed
     assert sorted(str(failure.cell) for failure in summary.failures) == [
         f"odd seed {seed}" for seed in range(3)
     ]
@@ -250,3 +258,5 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_resume(long_run, runs, ho
     assert f"{len(finished_cells(runs))} run" in output
     _, workers = started_cells(log)
     assert not any(alive(pid) for pid in workers)
+    for path in (runs / "toy" / "logs").iterdir():
+        assert "Traceback" not in path.read_text()
