@@ -45,17 +45,23 @@ def reproduce(
     from kit.studies import reproduce as work
 
     done = work.reproduce(
-        slug, budget, seeds=seeds, workers=workers, backend=backend, arms=arm or ()
+        slug,
+        budget,
+        seeds=seeds,
+        workers=workers,
+        backend=backend,
+        arms=arm or (),
+        kept=export,
     )
     typer.echo(str(done.summary))
+    if export:
+        path, rows, missing = work.export(done.study, budget, done.platform)
+        typer.echo(f"{rows} rows written to {path}, {missing} still missing")
     if done.summary.interrupted:
         typer.echo("Stopped. Finished cells are kept; run the same command to resume.")
         raise typer.Exit(130)
     print_verdicts(done.verdicts)
     typer.echo(f"Report: {work.report(done.study, done.results, out)}")
-    if export:
-        path, rows = work.export(done.study, budget, done.results.platform)
-        typer.echo(f"{rows} rows written to {path}")
     if done.summary.failures:
         first, count = done.summary.failures[0], len(done.summary.failures)
         cells = "1 cell" if count == 1 else f"{count} cells"

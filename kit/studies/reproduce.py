@@ -30,6 +30,7 @@ class Reproduction:
     """What `reproduce` returns."""
 
     study: Study
+    platform: Platform
     summary: Summary
     results: Results
     verdicts: list[Verdict]
@@ -44,6 +45,7 @@ def reproduce(
     backend: str | None = None,
     arms: Iterable[str] = (),
     show: Display | None = None,
+    kept: bool = False,
 ) -> Reproduction:
     """Run a study: every cell that the store does not have yet, then the verdicts.
 
@@ -55,6 +57,8 @@ def reproduce(
         backend: None for `$KERAS_BACKEND`, else TensorFlow.
         arms: Names of arms to run; all if empty. Verdicts use all stored arms.
         show: Display; None for bars in a terminal and lines elsewhere.
+        kept: Take over the valid rows that are kept with the kit, and run only what
+            they lack. For contributors: it is no reproduction.
 
     Raises:
         KitError: an argument has no meaning, the backend is missing, or the store
@@ -66,6 +70,8 @@ def reproduce(
     folder = runs_dir()
     with Store(folder / "store.sqlite") as store:
         _check_space(folder)
+        if kept:
+            _take_over(store, study, budget, platform)
         runner = Runner(
             study,
             budget,
@@ -77,7 +83,14 @@ def reproduce(
         )
         summary = runner.run(cells)
     results = own_results(study, budget, platform=platform)
-    return Reproduction(study, summary, results, judge(study.claims, results))
+    return Reproduction(study, platform, summary, results, judge(study.claims, results))
+
+
+def _take_over(store: Store, study: Study, budget: str, platform: Platform) -> None:
+    valid = {cell.key for cell in study.cells(budget, platform=platform)}
+    for row in committed_results(study, budget, platform=platform).rows:
+        if row.key in valid:
+            store.add(row)
 
 
 def platform_of(backend: str | None) -> Platform:
@@ -125,22 +138,14 @@ def report(study: Study, own: Results | None, folder: Path | None = None) -> Pat
     return write_report(study, own, kept, folder)
 
 
-def export(study: Study, budget: str, platform: Platform) -> tuple[Path, int]:
-    """Write the user's rows as the results that are kept with the kit.
+def export(study: Study, budget: str, platform: Platform) -> tuple[Path, int, int]:
+    """Write the rows of a budget as the results that are kept with the kit.
 
     Returns:
-        The file, and the number of rows in it.
-
-    Raises:
-        KitError: cells of the budget are missing.
+        The file, the number of rows in it, and how many its budget still lacks.
     """
     rows = {row.key: row for row in own_results(study, budget, platform=platform).rows}
     cells = study.cells(budget, platform=platform)
-    missing = [cell for cell in cells if cell.key not in rows]
-    if missing:
-        raise KitError(
-            f"{len(missing)} of {len(cells)} cells are missing, first {missing[0]}",
-            f"Run kit reproduce {study.slug} --budget {budget}",
-        )
+    found = [rows[cell.key] for cell in cells if cell.key in rows]
     path = committed_path(study.slug, budget, platform)
-    return path, write_rows(path, [rows[cell.key] for cell in cells])
+    return path, write_rows(path, found), len(cells) - len(found)

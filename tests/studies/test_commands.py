@@ -86,13 +86,30 @@ def test_committed_results_are_written_and_shown_when_there_are_no_own(
     assert "your runs (quick)" in page and "the kit&#39;s runs (full)" in page
 
 
-def test_only_a_complete_run_is_exported(runs, tmp_path, monkeypatch):
+def test_a_partial_export_is_completed_from_what_is_kept(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
-    options = ("--arm", "low", "--workers", "1", "--export")
-    assert "3 of 6 cells are missing, first high seed 0" in error_of(
-        "reproduce", "toy", *options
-    )
-    assert not (tmp_path / "results").exists()
+    options = ("--budget", "full", "--workers", "1", "--export")
+    done = kit("reproduce", "toy", "--arm", "low", *options)
+    assert "3 rows written" in done.output and "3 still missing" in done.output
+    path = tmp_path / "results" / "toy" / "full.jsonl"
+    first = path.read_text()
+    shutil.rmtree(runs)  # another machine, another day
+    done = kit("reproduce", "toy", *options)
+    assert "6 rows written" in done.output and "0 still missing" in done.output
+    assert set(first.splitlines()) < set(path.read_text().splitlines()), "not run again"
+
+
+def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
+    options = ("--budget", "full", "--workers", "1")
+    kit("reproduce", "toy", *options, "--export")
+    path = tmp_path / "results" / "toy" / "full.jsonl"
+    rows = [{**json.loads(line), "started": "long ago"} for line in path.open()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shutil.rmtree(runs)
+    kit("reproduce", "toy", *options)
+    own = [row.started for row in results.own_results(toy.STUDY, "full").rows]
+    assert len(own) == 6 and "long ago" not in own
 
 
 @pytest.mark.parametrize(
