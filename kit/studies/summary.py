@@ -55,7 +55,8 @@ class Summary:
             "building and compiling": self.preparing,
             "evaluating and probing": self.evaluating,
         }
-        shares["waiting"] = total - self.training - sum(shares.values())
+        rest = "unfinished cells and waiting" if self.interrupted else "waiting"
+        shares[rest] = total - self.training - sum(shares.values())
         parts = ", ".join(f"{name} {s / total:.0%}" for name, s in shares.items())
         return (
             f"{text}, in {duration(self.wall)} on {self.workers} "
