@@ -104,7 +104,10 @@ def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatc
     options = ("--budget", "full", "--workers", "1")
     kit("reproduce", "toy", *options, "--export")
     path = tmp_path / "results" / "toy" / "full.jsonl"
-    rows = [{**json.loads(line), "started": "long ago"} for line in path.open()]
+    rows = [
+        {**json.loads(line), "started": "long ago"}
+        for line in path.read_text().splitlines()
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     shutil.rmtree(runs)
     kit("reproduce", "toy", *options)
