@@ -10,11 +10,10 @@ from kit.layers.positions import (
     SinusoidalPositions,
     alibi_slopes,
 )
-from kit.layers.tags import ROLES, tag, tag_of
+from kit.layers.tags import tag, tag_of
 from kit.layers.taps import Collector, tap
 
 __all__ = [
-    "ROLES",
     "Attention",
     "AttentionBias",
     "Block",

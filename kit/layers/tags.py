@@ -11,15 +11,13 @@ import numpy as np
 
 from kit.errors import KitError
 
-ROLES = ("Emb", "QK", "VO", "FFN", "Norm", "other")
-
 
 @dataclass(frozen=True)
 class Tag:
     """Role, axes and initial value of one variable.
 
     Args:
-        role: One of `ROLES`.
+        role: One of `kit.counts.ROLES`.
         axes: A name for each axis, such as `("width", "neurons")`; `transplant`
             slices along them.
         std: Standard deviation of a normal initial value; `None` for a constant.

@@ -5,9 +5,8 @@ from dataclasses import replace
 import keras
 
 from kit.config import ModelConfig
+from kit.counts import ROLES, block_counts, flops_per_token, parameter_counts
 from kit.labels import difference_label
-from kit.layers.tags import ROLES
-from kit.models.counts import block_counts, flops_per_token, parameter_counts
 
 
 def describe(model: keras.Model | ModelConfig, base: ModelConfig | None = None) -> str:

@@ -35,6 +35,7 @@ def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
         ModelConfig.from_dict(spec["model"]), vocabulary_size=task.vocabulary_size
     )
     trainer = Trainer(model, task, TrainConfig.from_dict(spec["train"]))
+    trainer.warm_up()  # here, so that it counts as compiling and not as training
 
     def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
         run = trainer.run(seed, progress=progress)

@@ -1,7 +1,19 @@
 """Training: one loop, one compiled step for all seeds."""
 
+from typing import TYPE_CHECKING
+
+from kit.lazy import lazy
 from kit.training.config import TrainConfig
-from kit.training.scoring import Scorer, token_cross_entropy
-from kit.training.trainer import Run, Trainer, train
+
+if TYPE_CHECKING:
+    from kit.training.scoring import Scorer, token_cross_entropy
+    from kit.training.trainer import Run, Trainer, train
 
 __all__ = ["Run", "Scorer", "TrainConfig", "Trainer", "token_cross_entropy", "train"]
+
+# Studies read their settings where Keras must not be loaded.
+__getattr__ = lazy(
+    __name__,
+    dict.fromkeys(("Run", "Trainer", "train"), "kit.training.trainer")
+    | dict.fromkeys(("Scorer", "token_cross_entropy"), "kit.training.scoring"),
+)

@@ -14,10 +14,10 @@ from kit.config import ModelConfig
 from kit.data import Task
 from kit.errors import KitError
 from kit.models import Transformer, build, initialise
-from kit.optimizers import AdamW, WarmUpSchedule
 from kit.training.callbacks import Watch
 from kit.training.checkpoint import Checkpoint
 from kit.training.config import TrainConfig
+from kit.training.optimizer import make_optimizer
 from kit.training.progress import progress_reporter
 from kit.training.scoring import Scorer, token_cross_entropy
 
@@ -135,6 +135,12 @@ class Trainer:
         self.scorer.compile(jit_compile=jit_compile)
         self.validation = task.validation()
 
+    def warm_up(self) -> None:
+        """Compile everything now, so that no run pays for it; `run` starts afresh."""
+        steps = range(self.model.steps_per_execution)
+        self._fit(steps, seed=0, watch=None)
+        self.scorer.score(self.validation)
+
     def reset(self, seed: int) -> None:
         """Fresh weights and an optimizer that has not seen anything."""
         initialise(self.model, seed)
@@ -172,18 +178,21 @@ class Trainer:
         start, first = time.perf_counter(), run.steps
         self.watch = Watch(run, report)
         for steps in self._pieces(range(first, first + self.config.evaluate_every)):
-            batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
-            self.model.fit(
-                np.concatenate([batch.inputs for batch in batches]),
-                np.concatenate([batch.targets for batch in batches]),
-                batch_size=self.config.batch_size,
-                shuffle=False,
-                verbose=0,
-                callbacks=[self.watch],
-            )
+            self._fit(steps, seed, self.watch)
             if run.status == "diverged":
                 break
         run.training_seconds += time.perf_counter() - start
+
+    def _fit(self, steps: range, seed: int, watch: Watch | None) -> None:
+        batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
+        self.model.fit(
+            np.concatenate([batch.inputs for batch in batches]),
+            np.concatenate([batch.targets for batch in batches]),
+            batch_size=self.config.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[watch] if watch else None,
+        )
 
     def _pieces(self, steps: range) -> list[range]:
         per_step = self.config.batch_size * self.task.context_length
@@ -208,26 +217,6 @@ class Trainer:
             run.status = "diverged"
         elif self.config.reached(metrics):
             run.status = "reached"
-
-
-def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
-    """AdamW as the config says; weight decay on matrices only."""
-    optimizer = AdamW(
-        learning_rate=WarmUpSchedule(
-            config.learning_rate,
-            config.steps,
-            config.warmup_steps,
-            config.schedule,
-            config.final_learning_rate,
-        ),
-        weight_decay=config.weight_decay,
-        beta_1=config.beta_1,
-        beta_2=config.beta_2,
-        global_clipnorm=config.clip_norm,
-    )
-    vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
-    optimizer.exclude_from_weight_decay(var_list=vectors)
-    return optimizer
 
 
 def _steps_per_execution(config: TrainConfig) -> int:

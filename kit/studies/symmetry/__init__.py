@@ -1,9 +1,9 @@
 """Breaking Symmetry When Training Transformers (Zuo and Guerzhoy, 2402.05969)."""
 
-from kit.studies.study import Study
+from kit.studies.results import Results
+from kit.studies.study import Figure, Study
 from kit.studies.symmetry.arms import arms
 from kit.studies.symmetry.claims import CLAIMS
-from kit.studies.symmetry.figures import figures
 
 CARD = """
 How does a Transformer know the order of its tokens when nobody tells it? Without
@@ -29,6 +29,14 @@ arms learn one next token a pass, and everything after it is padded away.
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
 the other side, else *undecided*. Fewer than three seeds decide nothing.
 """
+
+
+def figures(results: Results) -> list[Figure]:
+    """The report's figures; workers never draw, so they need not load Matplotlib."""
+    from kit.studies.symmetry import figures as drawn
+
+    return drawn.figures(results)
+
 
 STUDY = Study(
     slug="symmetry",

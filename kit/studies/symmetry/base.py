@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.config import BlockConfig, ModelConfig
+from kit.counts import flops_per_token
 from kit.data import Addition
-from kit.models.counts import flops_per_token
 from kit.training.config import TrainConfig
 
 # Measured on one core; only used to order the work and to estimate the time left.

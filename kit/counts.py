@@ -1,8 +1,8 @@
 """Parameters and operations as closed formulas of the config."""
 
 from kit.config import BlockConfig, ModelConfig
-from kit.layers.tags import ROLES
 
+ROLES = ("Emb", "QK", "VO", "FFN", "Norm", "other")
 NORM_VECTORS = {"layer": 2, "rms": 1, "none": 0}
 
 
