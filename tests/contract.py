@@ -92,7 +92,7 @@ def assert_one_step_moves_every_weight(
     model: keras.Model, x: Any, loss: Any, targets: Any
 ) -> None:
     """Train by one step, without weight decay, which would move anything."""
-    before = [variable.numpy().copy() for variable in model.trainable_variables]
+    before = [np.asarray(variable).copy() for variable in model.trainable_variables]
     model.compile(AdamW(1e-2, weight_decay=0.0), loss, run_eagerly=True)
     assert np.isfinite(model.train_on_batch(x, targets))
     for variable, old in zip(model.trainable_variables, before, strict=True):

@@ -23,6 +23,7 @@ def token_losses(targets: Any, logits: Any) -> Any:
         (batch, time) float32, in nats.
     """
     logits = ops.cast(logits, "float32")
+    targets = ops.cast(targets, "int32")  # Keras hands them to a loss as floats
     target = ops.one_hot(targets, logits.shape[-1], dtype="float32")
     picked = ops.sum(target * logits, axis=-1)
     kept = ops.cast(ops.not_equal(targets, IGNORED), "float32")

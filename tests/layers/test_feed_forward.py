@@ -27,7 +27,7 @@ def test_feed_forward_is_the_formula(activation):
     x = np.random.default_rng(0).standard_normal((2, TIME, WIDTH), dtype="float32")
     layer = FeedForward(12, activation, std=0.5)
     layer.build(x.shape)
-    weights = {v.name: v.numpy().astype("float64") for v in layer.weights}
+    weights = {v.name: np.asarray(v).astype("float64") for v in layer.weights}
     hidden = x @ weights["up"]
     if activation == "swiglu":
         hidden = silu(x @ weights["gate"]) * hidden

@@ -1,0 +1,121 @@
+"""The same computations on another backend, all in one process.
+
+`python -m tests.other_backend FILE` computes everything on the backend that
+`KERAS_BACKEND` names; `results("jax")` runs that once and reads the file.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kit.data import IGNORED, Addition
+from kit.models import build, named_weights
+from kit.optimizers import AdamW
+from kit.training import TrainConfig, Trainer, token_cross_entropy
+from tests.cases import CASES, case_logits, shaken, some_tokens
+from tests.layers.layer_cases import LAYERS, input_shape
+
+ROOT = Path(__file__).parents[1]
+STEPS = 4
+# Between them these hold every kind of weight.
+OPTIMIZED = ["untied", "post-ln", "parallel", "all-at-once"]
+TASK = Addition(digits=1, validation_pairs=20)
+TRAINED = TrainConfig(steps=12, batch_size=16, warmup_steps=4, evaluate_every=3)
+
+
+def weights_digest(name: str) -> str:
+    """SHA-256 of every fresh weight of a case, with its name."""
+    digest = hashlib.sha256()
+    for key, weight in named_weights(build(CASES[name], seed=7)).items():
+        digest.update(key.encode() + np.asarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def layer_output(name: str) -> np.ndarray:
+    """A layer with given weights on a given input."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(input_shape(name), dtype="float32")
+    layer = LAYERS[name](dtype="float32")
+    layer(x)
+    layer.set_weights(
+        [0.3 * rng.standard_normal(w.shape, dtype="float32") for w in layer.weights]
+    )
+    return keras.ops.convert_to_numpy(layer(x))
+
+
+def losses(name: str) -> np.ndarray:
+    """The training loss of a case, with every third target ignored."""
+    targets = np.roll(some_tokens(CASES[name]), -1, axis=1)
+    targets[:, ::3] = IGNORED
+    loss = token_cross_entropy(targets, shaken(name)(some_tokens(CASES[name])))
+    return keras.ops.convert_to_numpy(loss)
+
+
+def optimizer_steps(name: str, optimizer=AdamW) -> dict[str, np.ndarray]:
+    """Every weight of a case after some clipped steps of an optimizer."""
+    config = CASES[name]
+    model = build(config, seed=7)
+    model.compile(
+        optimizer(1e-2, weight_decay=0.1, global_clipnorm=1.0),
+        token_cross_entropy,
+        run_eagerly=True,
+    )
+    for step in range(STEPS):
+        tokens = some_tokens(config, batch=8, seed=step)
+        model.train_on_batch(tokens, np.roll(tokens, -1, axis=1))
+    return {key: np.asarray(weight) for key, weight in named_weights(model).items()}
+
+
+def history() -> np.ndarray:
+    """Training and validation losses of the first steps of a run."""
+    config = CASES["pre-ln"].__class__(
+        vocabulary_size=TASK.vocabulary_size,
+        context_length=TASK.context_length,
+        width=16,
+        blocks=CASES["llama"].blocks,
+    )
+    run = Trainer(config, TASK, TRAINED, jit_compile=False).run(3, progress=False)
+    return np.array([[row["loss"], row["validation_loss"]] for row in run.history])
+
+
+def everything(trains: bool) -> dict[str, np.ndarray]:
+    """All of the above under flat names."""
+    found: dict[str, np.ndarray] = {}
+    for name in CASES:
+        found[f"digest {name}"] = np.array(weights_digest(name))
+        found[f"logits {name}"] = case_logits(name)
+        found[f"loss {name}"] = losses(name)
+    for name in LAYERS:
+        found[f"layer {name}"] = layer_output(name)
+    if trains:
+        for name in OPTIMIZED:
+            for key, weight in optimizer_steps(name).items():
+                found[f"steps {name} {key}"] = weight
+        found["history"] = history()
+    return found
+
+
+@cache
+def results(backend: str) -> dict[str, np.ndarray]:
+    """What `everything` is on another backend; computed once."""
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.npz"
+        command = [sys.executable, "-W", "error", "-m", "tests.other_backend", path]
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        with np.load(path) as found:
+            return dict(found)
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **everything(trains=keras.backend.backend() != "numpy"))
