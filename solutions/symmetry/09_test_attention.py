@@ -195,25 +195,20 @@ import answer
 import numpy as np
 
 
-def visible(time, ahead=0):
-    return np.tril(np.ones((time, time), bool), ahead)
-
-
 def softmax(scores, axis=-1):
     weights = np.exp(scores - scores.max(axis=axis, keepdims=True))
     return weights / weights.sum(axis=axis, keepdims=True)
 
 
-def compare(query, key):
-    return query @ np.swapaxes(key, -1, -2)
+def compare(query, key, power=-0.5):
+    return query @ np.swapaxes(key, -1, -2) * np.float32(query.shape[-1] ** power)
 
 
-def block_0(query, key, value):
-    scores = compare(query, key) / np.sqrt(np.float32(query.shape[-1]))
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ value
+def hide(scores, ahead=0, low=-1e9):
+    return np.where(np.tril(np.ones(scores.shape[-2:], bool), ahead), scores, low)
 
 
-def block_1(query, key, value):
+def row_by_row(query, key, value):
     output = np.empty_like(value)
     for i in range(query.shape[1]):
         scores = np.einsum("bd,bkd->bk", query[:, i], key[:, : i + 1])
@@ -222,68 +217,32 @@ def block_1(query, key, value):
     return output
 
 
-def block_2(query, key, value):
-    scores = compare(query.astype("float64"), key / query.shape[-1] ** 0.5)
+def in_float64(query, key, value):
+    scores = hide(compare(query.astype("float64"), key))
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights = weights * visible(query.shape[1])
-    total = np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300)
-    return (weights @ value / total).astype("float32")
+    return (weights @ value / weights.sum(axis=-1, keepdims=True)).astype("float32")
 
 
-def block_3(query, key, value):
-    return softmax(np.where(visible(query.shape[1]), compare(query, key), -1e9)) @ value
-
-
-def block_4(query, key, value):
-    return softmax(compare(query, key) / query.shape[-1] ** 0.5) @ value
-
-
-def block_5(query, key, value):
-    scores = compare(query, key) / query.shape[-1] ** 0.5
-    return softmax(np.where(visible(query.shape[1], 1), scores, -1e9)) @ value
-
-
-def block_6(query, key, value):
-    scores = compare(query, key) / query.shape[-1] ** 0.5
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9), axis=-2) @ value
-
-
-def block_7(query, key, value):
-    weights = softmax(compare(query, key) / query.shape[-1] ** 0.5)
-    return (weights * visible(query.shape[1])) @ value
-
-
-def block_8(query, key, value):
-    scores = compare(query, key) / query.shape[-1] ** 0.5
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ key
-
-
-def block_9(query, key, value):
-    scores = compare(query, key) / query.shape[-1]
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ value
-
-
-def block_10(query, key, value):
-    scores = np.zeros((query.shape[1], query.shape[1]))
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ value
-
-
-def block_11(query, key, value):
-    scores = compare(key, query) / query.shape[-1] ** 0.5
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ value
-
-
-def block_12(query, key, value):
-    scores = compare(query, key).mean(axis=0) / query.shape[-1] ** 0.5
-    return softmax(np.where(visible(query.shape[1]), scores, -1e9)) @ value
-
-
-def block_13(query, key, value):
-    return np.zeros_like(value)
+BLOCKS = [
+    lambda query, key, value: softmax(hide(compare(query, key))) @ value,
+    row_by_row,
+    in_float64,
+    lambda query, key, value: softmax(hide(compare(query, key, 0))) @ value,
+    lambda query, key, value: softmax(compare(query, key)) @ value,
+    lambda query, key, value: softmax(hide(compare(query, key), 1)) @ value,
+    lambda query, key, value: softmax(hide(compare(query, key)), -2) @ value,
+    lambda query, key, value: hide(softmax(compare(query, key)), 0, 0.0) @ value,
+    lambda query, key, value: softmax(hide(compare(query, key))) @ key,
+    lambda query, key, value: softmax(hide(compare(query, key, -1))) @ value,
+    lambda query, key, value: softmax(hide(0 * compare(query, key))) @ value,
+    lambda query, key, value: softmax(hide(compare(key, query))) @ value,
+    lambda query, key, value: softmax(hide(compare(query, key).mean(axis=0))) @ value,
+    lambda query, key, value: np.zeros_like(value),
+]
 
 
 def judged(number):
-    return answer.is_right(globals()[f"block_{number}"])
+    return answer.is_right(BLOCKS[number])
 
 
 # %% checks

@@ -2,6 +2,7 @@
 
 from kit.grading.exercises import parse
 
+HEAD = "import numpy as np\n"
 SOURCE = '''\
 # /// exercise
 # id = "double"
