@@ -118,7 +118,7 @@ def _slices(results: Results) -> list[Figure]:
     ]
     picture = plots.heatmap(
         grid,
-        rows=[results.arms[arm] for arm in rows],
+        rows=list(rows),
         columns=["input", *(f"block {i}" for i in range(depth - 1))],
         label="own minus other slices",
         limits=(0, 1),
