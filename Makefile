@@ -45,6 +45,7 @@ format: setup ## Format the code and mend what can be mended
 
 notebooks: setup ## Generate the exercises and notebooks from their sources
 	$(BIN)/python -m kit.grading.generate
+	$(BIN)/python -m kit.grading.notebooks
 
 bench: setup ## Compare training speed with PyTorch, as ratios (installs torch, CPU)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation \
