@@ -64,8 +64,10 @@ class Addition:
     def __post_init__(self) -> None:
         known("value for loss_on:", self.loss_on, ("answer", "all"))
         known("value for protocol:", self.protocol, ("sequence", "next_token"))
-        if not 1 <= self.digits <= 9:
+        if self.digits not in range(1, 10):
             raise KitError(f"digits={self.digits} is not in 1 to 9", "Use 1 to 9")
+        if self.split_seed < 0:
+            raise KitError(f"split_seed={self.split_seed} is negative", "Use 0 or more")
         if self.protocol == "next_token" and self.loss_on == "all":
             raise KitError(
                 'protocol="next_token" clashes with loss_on="all": it learns one '
@@ -73,17 +75,17 @@ class Addition:
                 'Use loss_on="answer"',
             )
         limit = self.limit * (self.limit + 1) // 2
-        needed = self.validation_pairs + (self.training_pairs or 1)
-        if self.validation_pairs < 1 or (self.training_pairs or 1) < 1:
+        training = 1 if self.training_pairs is None else self.training_pairs
+        if min(self.validation_pairs, training) < 1:
             raise KitError(
                 f"validation_pairs={self.validation_pairs} and training_pairs="
                 f"{self.training_pairs} must be positive",
                 "Use at least one pair of each",
             )
-        if needed > limit:
+        if self.validation_pairs + training > limit:
             raise KitError(
-                f"{needed} pairs were asked for, and {self.digits}-digit addition has "
-                f"{limit} different ones",
+                f"{self.validation_pairs + training} pairs were asked for, and "
+                f"{self.digits}-digit addition has {limit} different ones",
                 "Lower validation_pairs or training_pairs, or use more digits",
             )
 
@@ -161,6 +163,8 @@ class Addition:
         order = np.cumsum(kept, axis=1)
         for index in range(self.answer_length):
             here = kept & (order == index + 1)
+            if not here.any():
+                break
             correct = scores.correct.reshape(kept.shape)[here]
             loss = scores.loss.reshape(kept.shape)[here]
             metrics[f"digit_{index}_accuracy"] = float(np.mean(correct))
@@ -168,8 +172,21 @@ class Addition:
         return metrics
 
     def encode(self, a: Any, b: Any, loss_on: str = "answer") -> Batch:
-        """Inputs and targets of a + b, for two arrays of operands."""
-        sequences = self._sequences(np.asarray(a), np.asarray(b))
+        """Inputs and targets of a + b, for two arrays of operands.
+
+        Raises:
+            KitError: The arrays differ in length, or an operand has too many digits.
+        """
+        a, b = np.asarray(a), np.asarray(b)
+        if (
+            a.shape != b.shape
+            or ((a < 0) | (a >= self.limit) | (b < 0) | (b >= self.limit)).any()
+        ):
+            raise KitError(
+                f"the operands are not two equally long lists of 0 to {self.limit - 1}",
+                "Use more digits, or smaller numbers",
+            )
+        sequences = self._sequences(a, b)
         following = sequences[:, 1:]
         ignored = following == PAD
         if loss_on == "answer":

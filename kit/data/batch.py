@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from kit.errors import KitError
+
 IGNORED = -1
 
 
@@ -74,6 +76,8 @@ def token_metrics(scores: Scores, targets: np.ndarray) -> dict[str, float]:
 
 def generator(seed: int, position: int) -> np.random.Generator:
     """A counter-based random generator: the same for the same seed and position."""
+    if min(seed, position) < 0:
+        raise KitError(f"seed={seed} or step={position} is negative", "Use 0 or more")
     return np.random.Generator(
         np.random.Philox(key=np.array([seed, position], "uint64"))
     )
