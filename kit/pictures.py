@@ -41,12 +41,11 @@ class Picture(Figure):
         return self.png()
 
 
-@contextlib.contextmanager
-def style(mode: str = "light") -> Iterator[None]:
-    """Draw what is inside for a "light" or a "dark" page."""
+def look(mode: str = "light") -> dict[str, Any]:
+    """Matplotlib's settings for a "light" or a "dark" page."""
     ink, paper, lines = INK[mode]
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
-    settings: Any = {
+    return {
         **dict.fromkeys(inked, ink),
         "axes.edgecolor": lines,
         "grid.color": lines,
@@ -66,6 +65,12 @@ def style(mode: str = "light") -> Iterator[None]:
         "axes.axisbelow": True,
         "lines.linewidth": 1.8,
     }
+
+
+@contextlib.contextmanager
+def style(mode: str = "light") -> Iterator[None]:
+    """Draw what is inside for a "light" or a "dark" page."""
+    settings: Any = look(mode)
     with matplotlib.rc_context(settings):
         yield
 

@@ -1,0 +1,115 @@
+"""What the notebooks use, so that their cells hold only what they teach."""
+
+import base64
+import html
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import HTML
+
+from kit.config import ModelConfig
+from kit.errors import known
+from kit.grading.exercises import exercises
+from kit.grading.results import Result as Checked
+from kit.labels import difference_label
+from kit.studies.results import Results, Row
+
+if TYPE_CHECKING:
+    from kit.pictures import Picture
+    from kit.training import Run
+
+BUDGETS = ("smoke", "quick")
+
+
+def prepare() -> str:
+    """Make figures look like the kit's, and TensorFlow start without its greetings.
+
+    Returns:
+        The budget of the notebook, from `$KIT_BUDGET`: `"quick"`, or `"smoke"` for a
+        few seconds of training, enough to see that everything runs.
+
+    Raises:
+        KitError: There is no such budget.
+    """
+    import matplotlib
+
+    from kit.pictures import look
+    from kit.quiet import quiet
+
+    quiet()
+    settings: Any = look()
+    matplotlib.rcParams.update(settings)
+    asked = os.environ.get("KIT_BUDGET") or "quick"
+    return known("KIT_BUDGET", asked, BUDGETS)
+
+
+def compare(prediction: Any, measured: Any) -> None:
+    """Print what was predicted beside what was measured.
+
+    Example:
+        >>> compare("yes", "no")
+        You predicted yes. Measured: no.
+        >>> compare(None, "no")
+        You predicted nothing. Measured: no.
+    """
+    said = "nothing" if prediction in (None, ...) else prediction
+    print(f"You predicted {said}. Measured: {measured}.")
+
+
+def own_results(runs: Mapping[str, "Run"], base: ModelConfig) -> Results:
+    """Runs of yours as rows, for `kit.plots`.
+
+    Args:
+        runs: Name -> what `kit.training.train` returned.
+        base: The model whose edits the others are; it gives them their labels.
+    """
+    rows = [
+        Row(
+            key=name,
+            study="",
+            budget="notebook",
+            arm=name,
+            label=difference_label(run.model.config, base),
+            seed=0,
+            status=run.status,
+            spec={"model": run.model.config.to_dict()},
+            metrics=dict(run.metrics),
+            history=run.history,
+            training_seconds=run.training_seconds,
+            steps=run.steps,
+        )
+        for name, run in runs.items()
+    ]
+    return Results(rows, "notebook")
+
+
+def side_by_side(pictures: Mapping[str, "Picture"]) -> HTML:
+    """Pictures under their titles, beside each other where the page is wide enough."""
+    figures = "".join(
+        '<figure style="flex: 1 1 20em; margin: 0">'
+        f"<figcaption><b>{html.escape(title)}</b></figcaption>"
+        f'<img alt="{html.escape(title)}" style="width: 100%" '
+        f'src="data:image/png;base64,{base64.b64encode(picture.png()).decode()}">'
+        "</figure>"
+        for title, picture in pictures.items()
+    )
+    return HTML(
+        f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{figures}</div>'
+    )
+
+
+def scoreboard(slug: str, checks: Mapping[str, Checked]) -> None:
+    """Print the points of a paper's exercises.
+
+    Args:
+        slug: The paper.
+        checks: Exercise -> what `kit.grading.check_in_notebook` returned.
+    """
+    earned = points = 0.0
+    for exercise in exercises(slug):
+        result = checks.get(exercise.id)
+        got = result.earned if result else 0.0
+        earned, points = earned + got, points + exercise.points
+        print(f"{exercise.title:40} {got:4g} of {exercise.points}")
+    print(f"{'together':40} {earned:4g} of {points:g}")
