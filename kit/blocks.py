@@ -1,39 +1,10 @@
-"""One Transformer block as data, the named ones, and the checks of their values."""
+"""One Transformer block as data, and the named ones."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+import math
+from dataclasses import dataclass
 
+from kit.checks import check_choices, check_number, check_positive
 from kit.errors import KitError, known
-
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "wiring": ("serial", "parallel"),
-    "norm": ("layer", "rms", "none"),
-    "norm_position": ("pre", "post"),
-    "attention": ("softmax", None),
-    "feed_forward": ("relu", "gelu", "swiglu", None),
-    "positions": ("none", "learned", "sinusoidal", "rotary", "alibi"),
-    "mask": ("causal", "full", "prefix"),
-    "final_norm": ("layer", "rms", "none"),
-}
-
-
-def check_choices(config: Any) -> None:
-    """Raise a `KitError` for a field whose value is not one of its choices."""
-    for entry in fields(config):
-        if entry.name in CHOICES:
-            value = getattr(config, entry.name)
-            known(f"value for {entry.name}:", value, CHOICES[entry.name])
-
-
-def check_positive(config: Any, name: str) -> None:
-    """Raise a `KitError` for a size below 1; an optional one may be `None`."""
-    value = getattr(config, name)
-    if value is None and name not in ("vocabulary_size", "context_length", "width"):
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise KitError(
-            f"{name}={value!r} is not a positive whole number", f"Use {name} >= 1"
-        )
 
 
 @dataclass(frozen=True)
@@ -84,10 +55,9 @@ class BlockConfig:
         for name in ("num_heads", "num_key_value_heads", "head_dim"):
             check_positive(self, name)
         check_positive(self, "feed_forward_dim")
-        if not 0 <= self.dropout < 1:
-            raise KitError(
-                f"dropout={self.dropout} is not in [0, 1)", "Use 0 for no dropout"
-            )
+        check_number(self, "attention_skip", math.isfinite, "that is finite")
+        check_number(self, "feed_forward_skip", math.isfinite, "that is finite")
+        check_number(self, "dropout", lambda rate: 0 <= rate < 1, "in [0, 1)")
         if self.num_heads % self.key_value_heads:
             raise KitError(
                 f"num_key_value_heads={self.num_key_value_heads} does not divide "

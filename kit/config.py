@@ -4,18 +4,13 @@ An ablation is an edit of this data, so a table's row label can be generated fro
 the difference to the base (`kit.labels`), and label and run cannot disagree.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from kit.blocks import (
-    BLOCK_PRESETS,
-    CHOICES,
-    BlockConfig,
-    block_preset,
-    check_choices,
-    check_positive,
-)
+from kit.blocks import BLOCK_PRESETS, BlockConfig, block_preset
+from kit.checks import CHOICES, check_choices, check_number, check_positive
 from kit.errors import KitError, known
 
 __all__ = ["BLOCK_PRESETS", "CHOICES", "BlockConfig", "ModelConfig", "block_preset"]
@@ -70,14 +65,23 @@ class ModelConfig:
     initializer_std: float = 0.02
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "blocks", tuple(self.blocks))
+        self._check_blocks()
         check_choices(self)
         for name in ("vocabulary_size", "context_length", "width", "prefix_length"):
             check_positive(self, name)
+        for name in ("norm_epsilon", "rotary_base"):
+            check_number(self, name, lambda value: 0 < value < math.inf, "above 0")
+        check_number(self, "initializer_std", lambda std: 0 <= std < math.inf, "from 0")
         if (self.mask == "prefix") != (self.prefix_length is not None):
             raise KitError(
                 f'mask="{self.mask}" clashes with prefix_length={self.prefix_length}',
                 'Give prefix_length together with mask="prefix", and only then',
+            )
+        if (self.prefix_length or 0) > self.context_length:
+            raise KitError(
+                f"prefix_length={self.prefix_length} is beyond context_length="
+                f"{self.context_length}",
+                "Use a prefix that fits the context",
             )
         if self.padding_id is not None and not (
             0 <= self.padding_id < self.vocabulary_size
@@ -94,6 +98,21 @@ class ModelConfig:
             )
         for index, block in enumerate(self.blocks):
             self._check_heads(index, block)
+
+    def _check_blocks(self) -> None:
+        try:
+            object.__setattr__(self, "blocks", tuple(self.blocks))
+        except TypeError:
+            raise KitError(
+                f"blocks={self.blocks!r} is not a list of BlockConfig",
+                "Use ModelConfig.uniform for a number of equal blocks",
+            ) from None
+        for index, block in enumerate(self.blocks):
+            if not isinstance(block, BlockConfig):
+                raise KitError(
+                    f"block {index} is {block!r}, not a BlockConfig",
+                    "Use kit.config.block_preset for a block by name",
+                )
 
     def _check_heads(self, index: int, block: BlockConfig) -> None:
         if block.attention is None:

@@ -36,6 +36,8 @@ def difference_label(config: ModelConfig, base: ModelConfig) -> str:
 
 
 def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
+    if not base.blocks:
+        return []
     changed: dict[str, list[int]] = {}
     for index, block in enumerate(config.blocks):
         reference = base.blocks[min(index, len(base.blocks) - 1)]

@@ -1,9 +1,11 @@
 """How a model is trained, as data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from kit.checks import check_number, check_positive
 from kit.errors import KitError, known
 
 LOWER_IS_BETTER = ("loss", "perplexity")
@@ -55,16 +57,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "evaluate_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise KitError(
-                    f"{name}={value!r} is not a positive whole number",
-                    f"Use {name} >= 1",
-                )
-        if self.learning_rate <= 0:
-            raise KitError(
-                f"learning_rate={self.learning_rate} is not positive", "Try 0.001"
-            )
+            check_positive(self, name)
+        check_number(self, "learning_rate", lambda x: 0 < x < math.inf, "above 0")
+        for name in ("final_learning_rate", "weight_decay"):
+            check_number(self, name, lambda x: 0 <= x < math.inf, "from 0")
+        for name in ("beta_1", "beta_2"):
+            check_number(self, name, lambda x: 0 <= x < 1, "in [0, 1)")
         if not 0 <= self.warmup_steps <= self.steps:
             raise KitError(
                 f"warmup_steps={self.warmup_steps} is not in 0 to steps={self.steps}",
@@ -76,7 +74,7 @@ class TrainConfig:
                 f"steps={self.steps}",
                 "Choose a divisor, so that the last step is evaluated",
             )
-        if self.clip_norm is not None and self.clip_norm <= 0:
+        if self.clip_norm is not None and not self.clip_norm > 0:
             raise KitError(
                 f"clip_norm={self.clip_norm} is not positive",
                 "Use clip_norm=None for no clipping",

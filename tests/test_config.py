@@ -1,0 +1,260 @@
+"""Configs: what cannot be built is refused once, in one line, at construction."""
+
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import numpy as np
+import pytest
+
+from kit.checks import CHOICES
+from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig, block_preset
+from kit.errors import KitError
+from kit.training import TrainConfig
+from tests.cases import CASES
+
+SIZES = {"vocabulary_size": 14, "context_length": 12}
+NAN = float("nan")
+
+BAD_BLOCKS = {
+    "unknown wiring": ({"wiring": "seriel"}, "Did you mean 'serial'"),
+    "unknown norm": ({"norm": "batch"}, "'batch'.*layer, rms, none"),
+    "unknown attention": ({"attention": "linear"}, "softmax"),
+    "unknown feed-forward": ({"feed_forward": "gleu"}, "Did you mean 'gelu'"),
+    "no heads": ({"num_heads": 0}, "num_heads=0 is not a positive whole number"),
+    "negative heads": ({"num_heads": -2}, "num_heads=-2"),
+    "heads not given": ({"num_heads": None}, "num_heads=None"),
+    "half a head": ({"num_heads": 1.5}, "num_heads=1.5"),
+    "heads as text": ({"num_heads": "4"}, "num_heads='4'"),
+    "heads as truth": ({"num_heads": True}, "num_heads=True"),
+    "no key heads": ({"num_key_value_heads": 0}, "num_key_value_heads=0"),
+    "key heads do not divide": ({"num_key_value_heads": 3}, "=3 does not divide.*=4"),
+    "more key heads": ({"num_key_value_heads": 8}, "=8 does not divide.*=4"),
+    "no head width": ({"head_dim": 0}, "head_dim=0"),
+    "no neurons": ({"feed_forward_dim": 0}, "feed_forward_dim=0"),
+    "all dropped": ({"dropout": 1.0}, "dropout=1.0 is not a number in"),
+    "dropout below 0": ({"dropout": -0.1}, "dropout=-0.1 is not a number in"),
+    "dropout nan": ({"dropout": NAN}, "dropout=nan is not a number in"),
+    "skip nan": ({"attention_skip": NAN}, "attention_skip=nan is not a number"),
+    "skip as text": ({"feed_forward_skip": "1"}, "feed_forward_skip='1'"),
+    "skip without attention": (
+        {"attention": None, "attention_skip": 0.5},
+        "attention=None clashes with attention_skip=0.5",
+    ),
+    "skip without feed-forward": (
+        {"feed_forward": None, "feed_forward_skip": 0.0},
+        "feed_forward=None clashes with feed_forward_skip=0",
+    ),
+    "two skips in one": (
+        {"wiring": "parallel", "attention_skip": 0.0},
+        "one skip, but attention_skip=0 and feed_forward_skip=1",
+    ),
+    "nothing but a scale": (
+        {
+            "wiring": "parallel",
+            "attention": None,
+            "feed_forward": None,
+            "attention_skip": 0.5,
+            "feed_forward_skip": 0.5,
+        },
+        "leave only the skip",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BLOCKS)
+def test_bad_blocks(name):
+    changes, message = BAD_BLOCKS[name]
+    with pytest.raises(KitError, match=message) as caught:
+        BlockConfig(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def blocks(**changes):
+    return {"blocks": (BlockConfig(), BlockConfig(**changes))}
+
+
+BAD_MODELS = {
+    "no vocabulary": ({"vocabulary_size": 0}, "vocabulary_size=0"),
+    "vocabulary not given": ({"vocabulary_size": None}, "vocabulary_size=None"),
+    "negative context": ({"context_length": -1}, "context_length=-1"),
+    "no width": ({"width": 0}, "width=0"),
+    "unknown positions": ({"positions": "rotery"}, "Did you mean 'rotary'"),
+    "unknown mask": ({"mask": "casual"}, "Did you mean 'causal'"),
+    "unknown final norm": ({"final_norm": None}, "layer, rms, none"),
+    "prefix without length": ({"mask": "prefix"}, "clashes with prefix_length=None"),
+    "length without prefix": ({"prefix_length": 3}, "clashes with prefix_length=3"),
+    "prefix beyond the context": (
+        {"mask": "prefix", "prefix_length": 13},
+        "prefix_length=13 .*context_length=12",
+    ),
+    "padding beyond": ({"padding_id": 14}, "padding_id=14.*vocabulary of 14"),
+    "padding below": ({"padding_id": -1}, "padding_id=-1"),
+    "heads do not divide": (
+        {"width": 64, **blocks(num_heads=5)},
+        "block 1: num_heads=5 does not divide width=64.*4, 8",
+    ),
+    "odd rotary": (
+        {"positions": "rotary", **blocks(head_dim=5)},
+        "block 1: .*even head width, not 5",
+    ),
+    "odd sinusoidal": (
+        {"positions": "sinusoidal", "width": 7, **blocks(num_heads=7)},
+        "even width, not 7",
+    ),
+    "fused dropout": (
+        {"fused_attention": True, **blocks(dropout=0.1)},
+        "block 1: fused_attention=True clashes with dropout=0.1",
+    ),
+    "no epsilon": ({"norm_epsilon": 0.0}, "norm_epsilon=0.0"),
+    "no base": ({"rotary_base": -1.0}, "rotary_base=-1.0"),
+    "negative spread": ({"initializer_std": -0.1}, "initializer_std=-0.1"),
+    "blocks by name": ({"blocks": ("pre-ln",)}, "block 0 is 'pre-ln'"),
+    "a number of blocks": ({"blocks": 4}, "blocks=4"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MODELS)
+def test_bad_models(name):
+    changes, message = BAD_MODELS[name]
+    with pytest.raises(KitError, match=message) as caught:
+        ModelConfig(**{**SIZES, **changes})
+    assert "\n" not in str(caught.value)
+
+
+def test_heads_of_an_absent_attention_need_not_divide():
+    block = BlockConfig(attention=None, num_heads=5)
+    assert ModelConfig.uniform(1, block, **SIZES).blocks == (block,)
+
+
+@pytest.mark.parametrize("field", CHOICES)
+def test_every_choice_makes_a_config(field):
+    """Each of the values that messages offer works in some config."""
+    extra = {"prefix": {"prefix_length": 3}}
+    for value in CHOICES[field]:
+        if field in {entry.name for entry in fields(BlockConfig)}:
+            config = ModelConfig.uniform(1, BlockConfig(**{field: value}), **SIZES)
+        else:
+            config = ModelConfig(**SIZES, **{field: value}, **extra.get(value, {}))
+        assert ModelConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_uniform_needs_a_block(number):
+    with pytest.raises(KitError, match=f"num_blocks={number} is below 1"):
+        ModelConfig.uniform(number, **SIZES)
+
+
+def test_presets_are_found_by_name_and_others_are_listed():
+    for name, preset in BLOCK_PRESETS.items():
+        assert block_preset(name) is preset
+        assert ModelConfig.uniform(2, name, **SIZES).blocks == (preset, preset)
+    with pytest.raises(KitError, match="unknown block preset 'lama'.*'llama'"):
+        ModelConfig.uniform(2, "lama", **SIZES)
+
+
+def test_with_blocks_edits_only_what_it_names():
+    base = ModelConfig.uniform(3, **SIZES)
+    edited = base.with_blocks({0: {"norm": "rms"}, 2: {"attention": None}})
+    assert edited.blocks == (
+        BlockConfig(norm="rms"),
+        BlockConfig(),
+        BlockConfig(attention=None),
+    )
+    assert base == ModelConfig.uniform(3, **SIZES)
+    assert base.with_blocks({}) == base
+
+
+@pytest.mark.parametrize(
+    "edits, message",
+    [
+        ({3: {}}, "no block 3 in a model of 3 blocks.*0 to 2"),
+        ({-1: {}}, "no block -1"),
+        ({0: {"atention": None}}, "unknown BlockConfig field.*'attention'"),
+        ({0: {"num_heads": 7}}, "block 0: num_heads=7 does not divide"),
+    ],
+)
+def test_wrong_edits(edits, message):
+    with pytest.raises(KitError, match=message):
+        ModelConfig.uniform(3, **SIZES).with_blocks(edits)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_configs_survive_json_and_are_hashable(name):
+    config = CASES[name]
+    again = ModelConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert hash(again) == hash(config)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"widht": 3}, "unknown ModelConfig field 'widht'.*'width'"),
+        ({"blocks": [{"hads": 3}]}, "unknown BlockConfig field 'hads'"),
+        ({"width": "wide"}, "width='wide'"),
+        ({"vocabulary_size": None}, "vocabulary_size=None"),
+    ],
+)
+def test_unreadable_dictionaries(change, message):
+    with pytest.raises(KitError, match=message):
+        ModelConfig.from_dict({**ModelConfig(**SIZES).to_dict(), **change})
+
+
+def test_configs_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        ModelConfig(**SIZES).width = 3
+
+
+BAD_TRAINING = {
+    "no steps": ({"steps": 0}, "steps=0 is not a positive whole number"),
+    "half steps": ({"steps": 2.5}, "steps=2.5"),
+    "true steps": ({"steps": True, "evaluate_every": 1}, "steps=True"),
+    "no batch": ({"batch_size": -4}, "batch_size=-4"),
+    "never evaluated": ({"evaluate_every": 0}, "evaluate_every=0"),
+    "uneven": ({"evaluate_every": 300}, "300 does not divide steps=2000"),
+    "no rate": ({"learning_rate": 0.0}, "learning_rate=0.0"),
+    "rate nan": ({"learning_rate": NAN}, "learning_rate=nan"),
+    "negative end": ({"final_learning_rate": -0.1}, "final_learning_rate=-0.1"),
+    "long warm-up": ({"warmup_steps": 2001}, "warmup_steps=2001 is not in 0 to"),
+    "negative decay": ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+    "beta one": ({"beta_1": 1.0}, "beta_1=1.0"),
+    "beta negative": ({"beta_2": -0.5}, "beta_2=-0.5"),
+    "no clipping": ({"clip_norm": 0.0}, "clip_norm=0.0.*None"),
+    "unknown schedule": ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+    "unknown precision": ({"precision": "float16"}, "float32, bfloat16"),
+    "target without value": ({"target_metric": "loss"}, "clashes with target_value"),
+    "value without target": ({"target_value": 0.9}, "clashes with target_value=0.9"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TRAINING)
+def test_bad_training(name):
+    changes, message = BAD_TRAINING[name]
+    with pytest.raises(KitError, match=message) as caught:
+        TrainConfig(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_configs_survive_json():
+    config = TrainConfig(target_metric="exact_match", target_value=0.99, clip_norm=None)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    with pytest.raises(KitError, match="unknown TrainConfig field 'lr'"):
+        TrainConfig.from_dict({"lr": 1e-3})
+
+
+def test_a_target_is_reached_from_its_own_side():
+    loss = TrainConfig(target_metric="loss", target_value=1.0)
+    match = TrainConfig(target_metric="exact_match", target_value=0.9)
+    for value, low, high in [
+        (0.5, True, False),
+        (0.95, True, True),
+        (2.0, False, True),
+    ]:
+        metrics = {"loss": value, "exact_match": value}
+        assert loss.reached(metrics) == low
+        assert match.reached(metrics) == high
+    assert loss.reached({"loss": 1.0}) and match.reached({"exact_match": 0.9})
+    assert not loss.reached({"loss": np.nan})
+    assert not TrainConfig().reached({"loss": 0.0})
+    with pytest.raises(KitError, match="unknown target_metric 'loss'"):
+        loss.reached({"exact_match": 0.5})
