@@ -1,0 +1,51 @@
+"""The model and training step of this kit, through its public doors."""
+
+from collections.abc import Callable
+
+from benchmarks.cases import CLIP_NORM, OPTIMIZER, STEPS, Case
+from kit.config import BlockConfig, ModelConfig
+
+
+def config(case: Case) -> ModelConfig:
+    """The case as a model of this kit."""
+    return ModelConfig.uniform(
+        case.blocks,
+        BlockConfig(num_heads=case.heads),
+        vocabulary_size=case.vocabulary,
+        context_length=case.context,
+        width=case.width,
+        positions="learned",
+    )
+
+
+def prepare(name: str, case: Case) -> Callable[[], None]:
+    """Build everything; the returned function runs some training steps."""
+    from kit.models import build
+    from kit.training import TrainConfig, token_cross_entropy
+    from kit.training.optimizer import make_optimizer
+
+    beta_1, beta_2 = OPTIMIZER["betas"]
+    training = TrainConfig(
+        steps=10**6,
+        evaluate_every=10,
+        learning_rate=OPTIMIZER["learning_rate"],
+        weight_decay=OPTIMIZER["weight_decay"],
+        beta_1=beta_1,
+        beta_2=beta_2,
+        clip_norm=CLIP_NORM,
+    )
+    model = build(config(case))
+    model.compile(
+        optimizer=make_optimizer(training, model),
+        loss=token_cross_entropy,
+        jit_compile=True,
+        steps_per_execution=10,
+    )
+    inputs, targets = (
+        part.reshape(-1, case.context) for part in case.batches(STEPS[name])
+    )
+
+    def steps() -> None:
+        model.fit(inputs, targets, batch_size=case.batch, shuffle=False, verbose=0)
+
+    return steps

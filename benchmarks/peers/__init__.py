@@ -1,0 +1,1 @@
+"""Plain programs of other frameworks that do the same work."""
