@@ -2,6 +2,7 @@
 
 import base64
 import html
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -38,23 +39,29 @@ def prepare() -> str:
     from kit.quiet import quiet
 
     quiet()
+    logging.getLogger("tensorflow").addFilter(_not_about_retracing)
     settings: Any = look()
     matplotlib.rcParams.update(settings)
     asked = os.environ.get("KIT_BUDGET") or "quick"
     return known("KIT_BUDGET", asked, BUDGETS)
 
 
-def compare(prediction: Any, measured: Any) -> None:
+def _not_about_retracing(record: logging.LogRecord) -> bool:
+    """TensorFlow warns when a notebook trains several models, each with a function."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def compare(what: str, prediction: Any, measured: Any) -> None:
     """Print what was predicted beside what was measured.
 
     Example:
-        >>> compare("yes", "no")
-        You predicted yes. Measured: no.
-        >>> compare(None, "no")
-        You predicted nothing. Measured: no.
+        >>> compare("one block notices", "yes", "no")
+        one block notices: you predicted yes, measured no
+        >>> compare("one block notices", None, "no")
+        one block notices: you predicted nothing, measured no
     """
     said = "nothing" if prediction in (None, ...) else prediction
-    print(f"You predicted {said}. Measured: {measured}.")
+    print(f"{what}: you predicted {said}, measured {measured}")
 
 
 def own_results(runs: Mapping[str, "Run"], base: ModelConfig) -> Results:

@@ -1,0 +1,164 @@
+"""Both notebooks run from top to bottom, offline, at the smallest budget."""
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+from kit.grading.exercises import exercises, find
+from kit.paths import shipped
+from kit.probes.ceilings import bayes_ceilings
+
+ROOT = Path(__file__).parents[2]
+EXERCISES = exercises("symmetry")
+POINTS = sum(exercise.points for exercise in EXERCISES)
+
+pytestmark = [pytest.mark.notebook, pytest.mark.slow]
+
+# Loaded by every Python process of the notebook: connections end in an error.
+NO_NETWORK = """
+import sys
+
+def refuse(event, _):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise OSError("there is no network in this test")
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.fixture(scope="module")
+def execute(tmp_path_factory):
+    """Run a notebook in a kernel without network; returns its cells by id."""
+    folder = tmp_path_factory.mktemp("notebook")
+    (folder / "sitecustomize.py").write_text(NO_NETWORK)
+    paths = [str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://[::1]:9"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "KIT_BUDGET": "smoke",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+    for name in ("MPLBACKEND", "TF_CPP_MIN_LOG_LEVEL"):  # a learner has none of these
+        environment.pop(name, None)
+
+    def run(notebook):
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+            config=Config(KernelManager={"transport": "ipc"}),
+        )
+        client.execute(env=environment)
+        return {cell.id: cell for cell in notebook.cells}
+
+    return run
+
+
+def read(name):
+    return nbformat.read(shipped(name) / "02_symmetry.ipynb", as_version=4)
+
+
+@pytest.fixture(scope="module")
+def learner(execute):
+    return execute(read("notebooks"))
+
+
+@pytest.fixture(scope="module")
+def solved(execute):
+    return execute(read("solutions"))
+
+
+def outputs(cells):
+    return [output for cell in cells.values() for output in cell.get("outputs", [])]
+
+
+def printed(cell):
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream")
+
+
+def everything_printed(cells):
+    return "".join(printed(cell) for cell in cells.values() if "outputs" in cell)
+
+
+@pytest.mark.parametrize("which", ["learner", "solved"])
+def test_nobody_is_warned_or_interrupted(which, request):
+    cells = request.getfixturevalue(which)
+    shown = outputs(cells)
+    assert {output.output_type for output in shown} <= {
+        "stream",
+        "display_data",
+        "execute_result",
+    }
+    assert [o.text for o in shown if o.get("name") == "stderr"] == []
+    assert not re.search("warning|traceback|nan", everything_printed(cells), re.I)
+
+
+def test_stubs_are_not_done_yet_and_stop_nothing(learner):
+    for exercise in EXERCISES:
+        assert "not done yet" in printed(learner[f"{exercise.id}-check"])
+    assert re.search(rf"together +0 of {POINTS}$", everything_printed(learner).strip())
+
+
+def test_the_solved_notebook_gets_all_points(solved):
+    for exercise in EXERCISES:
+        text = printed(solved[f"{exercise.id}-check"])
+        assert f"({exercise.points} of {exercise.points} points)" in text
+        assert "FAIL" not in text
+    text = everything_printed(solved).strip()
+    assert re.search(rf"together +{POINTS} of {POINTS}$", text)
+
+
+def test_what_is_the_learners_own_is_shown_as_such(learner, solved):
+    mine, theirs = everything_printed(solved), everything_printed(learner)
+    for own in ("your test", "your sequences", "Your enumeration", "your loss"):
+        assert own in mine and own not in theirs
+    # Done or not, the same sums are shown.
+    sums = re.findall(r"^  \d{3}\+\d{3}=\d+ .*$", mine, re.M)
+    assert len(sums) == 3
+    assert sums == re.findall(r"^  \d{3}\+\d{3}=\d+ .*$", theirs, re.M)
+
+
+def test_blindness_is_found_where_the_theorem_says(learner):
+    text = everything_printed(learner)
+    assert "one causal block notices: you predicted nothing, measured no" in text
+    assert "two without residuals: you predicted nothing, measured yes" in text
+    change = float(re.search(r"^one block +(\S+e\S+)$", text, re.M)[1])
+    assert change < 1e-5
+
+
+def test_the_ceiling_is_the_enumerated_one(solved):
+    ceilings = bayes_ceilings(digits=3, reverse=True)
+    shown = [o.data.get("text/markdown", "") for o in outputs(solved) if "data" in o]
+    (sentence,) = [text for text in shown if "bags" in text]
+    assert f"**{ceilings.exact_match:.2%}**" in sentence
+    assert f"**{ceilings.cross_entropy:.3f} nats**" in sentence
+
+
+def test_there_are_bars_and_pictures(learner):
+    shown = [output.data for output in outputs(learner) if "data" in output]
+    bars = [data for data in shown if "<progress" in data.get("text/html", "")]
+    assert len(bars) == 5
+    assert all("steps" in data["text/plain"] for data in bars)
+    assert sum("image/png" in data for data in shown) >= 7
+
+
+def test_a_wrong_answer_is_named_and_not_drawn(execute):
+    notebook = read("notebooks")
+    wrong = next(w for w in find("causal_mask").wrong if w.name == "one step ahead")
+    cells = {cell.id: cell for cell in notebook.cells}
+    cells["causal_mask-answer"].source = wrong.code
+    cells["attention-answer"].source = find("attention").reference()
+    end = next(i for i, cell in enumerate(notebook.cells) if cell.id == "heads-answer")
+    notebook.cells = notebook.cells[:end]
+    executed = execute(notebook)
+    told = " ".join(printed(executed["causal_mask-check"]).split())
+    assert "Position i sees i + 1" in told
+    assert "(2 of 2 points)" in printed(executed["attention-check"])
+    assert sum("image/png" in o.get("data", {}) for o in outputs(executed)) == 1
