@@ -24,8 +24,14 @@ from tests.layers.layer_cases import LAYERS, input_shape
 
 ROOT = Path(__file__).parents[1]
 STEPS = 4
-# Between them these hold every kind of weight.
-OPTIMIZED = ["untied", "post-ln", "parallel", "all-at-once"]
+# Between them these hold every kind of weight; case and norm to clip at.
+OPTIMIZED = {
+    "untied": ("untied", 1.0),
+    "untied-unclipped": ("untied", None),
+    "post-ln": ("post-ln", 1.0),
+    "parallel": ("parallel", 1.0),
+    "all-at-once": ("all-at-once", 1.0),
+}
 TASK = Addition(digits=1, validation_pairs=20)
 TRAINED = TrainConfig(steps=12, batch_size=16, warmup_steps=4, evaluate_every=3)
 
@@ -59,11 +65,12 @@ def losses(name: str) -> np.ndarray:
 
 
 def optimizer_steps(name: str, optimizer=AdamW) -> dict[str, np.ndarray]:
-    """Every weight of a case after some clipped steps of an optimizer."""
-    config = CASES[name]
+    """Every weight of a case after some steps of an optimizer."""
+    case, clip_norm = OPTIMIZED[name]
+    config = CASES[case]
     model = build(config, seed=7)
     model.compile(
-        optimizer(1e-2, weight_decay=0.1, global_clipnorm=1.0),
+        optimizer(1e-2, weight_decay=0.1, global_clipnorm=clip_norm),
         token_cross_entropy,
         run_eagerly=True,
     )

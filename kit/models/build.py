@@ -80,7 +80,7 @@ def initialise(model: Transformer, seed: int) -> None:
         variable.assign(tag_of(variable).initial(tuple(variable.shape), rng))
     states = [v for v in model.non_trainable_variables if "seed_gen" in v.path]
     for index, state in enumerate(states):
-        state.assign(np.array([seed, index], dtype=state.dtype))
+        state.assign(np.array([seed % 2**32, index], dtype=state.dtype))
 
 
 def named_weights(model: Transformer) -> dict[str, keras.Variable]:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from kit.errors import KitError
 
 if TYPE_CHECKING:
     from kit.training.trainer import Run, Trainer
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
 
 
 class Checkpoint:
@@ -32,9 +36,12 @@ class Checkpoint:
         self.identity = _identity(trainer, seed)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.path.parent):
+                pass
         except OSError as error:
             raise KitError(
-                f"the folder {directory} cannot be made: {error.strerror}",
+                f"the folder {directory} cannot be written to: "
+                f"{error.strerror or error}",
                 "Choose a folder that you may write to",
             ) from error
 
@@ -59,8 +66,8 @@ class Checkpoint:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise KitError(
-                f"the state could not be written to {self.path}: {error.strerror}; "
-                "the last state is kept",
+                f"the state could not be written to {self.path}: "
+                f"{error.strerror or error}; the last state is kept",
                 "Free some space or choose another folder, and run again",
             ) from error
 
@@ -68,14 +75,7 @@ class Checkpoint:
         """Fill the run, the model and the optimizer from the state, if there is one."""
         if not self.path.exists():
             return
-        try:
-            with np.load(self.path, allow_pickle=False) as state:
-                note = json.loads(str(state["note"]))
-                arrays = {name: state[name] for name in state.files if name != "note"}
-        except (OSError, ValueError, KeyError) as error:
-            raise KitError(
-                f"{self.path} is not a state of this kit", "Move it away and run again"
-            ) from error
+        note, arrays = self._read()
         if note["identity"] != self.identity:
             raise KitError(
                 f"{self.path} belongs to another run (model, data, settings or seed "
@@ -86,6 +86,22 @@ class Checkpoint:
             variable.assign(arrays[f"variable_{index}"])
         run.history, run.status = note["history"], note["status"]
         run.steps, run.training_seconds = note["steps"], note["training_seconds"]
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        expected = [tuple(variable.shape) for variable in self._variables()]
+        try:
+            with self.path.open("rb") as file, np.load(file) as state:
+                arrays = {name: state[name] for name in state.files}
+            note = json.loads(str(arrays.pop("note")))
+            found = [arrays[f"variable_{i}"].shape for i in range(len(arrays))]
+            if note["identity"] == self.identity and found != expected:
+                raise ValueError("another version of the model")
+        except UNREADABLE as error:
+            raise KitError(
+                f"{self.path} is not a state of this version of the kit",
+                "Move it away and run again",
+            ) from error
+        return note, arrays
 
     def _variables(self) -> Any:
         model = self.trainer.model

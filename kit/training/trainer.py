@@ -5,18 +5,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from kit.config import ModelConfig
 from kit.data import Task
-from kit.errors import KitError
 from kit.models import Transformer, build, initialise
 from kit.training.callbacks import Watch
 from kit.training.checkpoint import Checkpoint
 from kit.training.config import TrainConfig
+from kit.training.fit import check_fit
 from kit.training.optimizer import make_optimizer
 from kit.training.progress import progress_reporter
 from kit.training.scoring import Scorer, token_cross_entropy
@@ -120,7 +119,8 @@ class Trainer:
         config: TrainConfig,
         jit_compile: bool = True,
     ):
-        _check_fit(model_config, task)
+        self.validation = task.validation()
+        check_fit(model_config, task, self.validation)
         self.task = task
         self.config = config
         dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
@@ -133,7 +133,6 @@ class Trainer:
         )
         self.scorer = Scorer(self.model, dtype="float32")
         self.scorer.compile(jit_compile=jit_compile)
-        self.validation = task.validation()
 
     def warm_up(self) -> None:
         """Compile everything now, so that no run pays for it; `run` starts afresh."""
@@ -224,25 +223,3 @@ def _steps_per_execution(config: TrainConfig) -> int:
     if keras.backend.backend() == "torch":
         return 1
     return max(n for n in range(1, 11) if config.evaluate_every % n == 0)
-
-
-def _check_fit(config: ModelConfig, task: Any) -> None:
-    for name in ("vocabulary_size", "context_length"):
-        if getattr(config, name) < getattr(task, name):
-            raise KitError(
-                f"the model's {name}={getattr(config, name)} is below the task's "
-                f"{getattr(task, name)}",
-                f"Use {name}=task.{name}",
-            )
-    next_token = getattr(task, "protocol", "sequence") == "next_token"
-    if next_token and config.padding_id is None:
-        raise KitError(
-            'protocol="next_token" pads what follows, but the model has padding_id='
-            "None and would attend to the padding",
-            "Use padding_id=kit.data.PAD",
-        )
-    if config.mask == "full" and not next_token:
-        raise KitError(
-            'mask="full" sees the answers of a task that learns whole sequences',
-            'Use Addition(protocol="next_token"), or mask="causal" or "prefix"',
-        )
