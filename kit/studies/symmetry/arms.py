@@ -139,10 +139,12 @@ def _training_arm(
         label.append("highest digit first")
     if train.learning_rate != LEARNING_RATE:
         label.append(f"learning rate x{train.learning_rate / LEARNING_RATE:g}")
-    spec = {
+    spec: dict[str, Any] = {
         "kind": "addition",
         "model": model.to_dict(),
         "task": task.spec() | {"fingerprint": task.fingerprint},
         "train": train.to_dict(),
     }
+    if task.protocol == "next_token":
+        spec["probed"] = "prompt"
     return Arm(name, "; ".join(label), spec, seconds(model, train), seeds)

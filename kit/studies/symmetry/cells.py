@@ -23,7 +23,9 @@ def prepare(spec: Mapping[str, Any]) -> training.RunSeed:
 
 def _addition(run: Run, task: Addition, seed: int) -> tuple[dict, dict]:
     """Order sensitivity, and how well each slice keeps its own position (C3, C5)."""
-    inputs = task.validation().inputs[:PROBED]
+    # The other protocol repeats each pair, with padding where the answer would be.
+    once = replace(task, protocol="sequence").validation().inputs[:PROBED]
+    inputs = once if task.protocol == "sequence" else once[:, : task.prompt_length]
     prompts = inputs[:, : task.prompt_length]
     values = activations(run.model, inputs, "embedding", "block_*/output")
     layers = [values["embedding"]]

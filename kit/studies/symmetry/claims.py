@@ -16,13 +16,16 @@ from kit.studies.claims import (
     Custom,
     Difference,
     Exact,
-    SuccessRate,
     Value,
 )
 from kit.studies.findings import UNDECIDED, Finding
 from kit.studies.results import Results
 
-SOLVED = 0.99
+# Half of the held-out sums: ten times what an order-blind model can do, and a mean that
+# no arm reaches whose runs mostly fail.
+LEARNT = 0.5
+# Rounding leaves 1e-6 of the logits' size, a dependence on order a tenth and more.
+SURELY_BROKEN = 1e-3
 
 INVARIANT = [
     "N-1-full",
@@ -60,15 +63,14 @@ def of_those_run(arms: list[str], test: Callable[[list[str]], Callable]) -> Cust
 
 
 def largest(prefix: str, results: Results) -> str | None:
-    """The arm of a family with the most blocks changed, such as `G-6-consecutive`."""
+    """The arm of a family with the most blocks changed, such as `G-4-consecutive`."""
     family = [arm for arm in results.arms if arm.startswith(prefix)]
     return max(family, key=lambda arm: int(arm.split("-")[1]), default=None)
 
 
-def _changes(arms: list[str], bound: str) -> AllOf:
-    limit = {bound: INVARIANCE_TOLERANCE}
+def _changes(arms: list[str], **bound: float) -> AllOf:
     weights = ("random_weights_change", "trained_weights_change")
-    return AllOf([Exact(arms, metric, form=".1e", **limit) for metric in weights])
+    return AllOf([Exact(arms, metric, form=".1e", **bound) for metric in weights])
 
 
 def _with_fewest_skips(
@@ -125,22 +127,24 @@ CLAIMS = (
         "Without positions, a full mask of any depth, and one causal block, predict "
         "the same whatever the order of the earlier tokens",
         "Theorem for the full mask (introduction); one causal block is our addition",
-        of_those_run(INVARIANT, lambda arms: _changes(arms, "at_most")),
+        of_those_run(
+            INVARIANT, lambda arms: _changes(arms, at_most=INVARIANCE_TOLERANCE)
+        ),
         "theorem",
     ),
     Claim(
         "C1b",
-        "Two causal blocks, or any positions, break that symmetry, with or without "
-        "skips",
+        "Two causal blocks, with or without skips, break that symmetry, and so do "
+        "learned, sinusoidal, rotary and ALiBi positions",
         "Abstract: the causal mask is what tells positions apart",
-        of_those_run(BROKEN, lambda arms: _changes(arms, "at_least")),
-        "theorem",
+        of_those_run(BROKEN, lambda arms: _changes(arms, at_least=SURELY_BROKEN)),
+        "measured here",
     ),
     Claim(
         "C2a",
         "A causal model without positions learns 3-digit addition",
         "Abstract and introduction: such models work; the paper's accuracy is unknown",
-        SuccessRate(["B-none"], "exact_match", SOLVED, at_least=0.5),
+        Value("B-none", "exact_match", at_least=LEARNT, form=".1%"),
         "read in the paper",
     ),
     Claim(
@@ -154,7 +158,8 @@ CLAIMS = (
     Claim(
         "C2c",
         "Without positions and without a causal mask of two blocks or more, exact "
-        f"match stays at or below {REVERSED.exact_match:.2%}",
+        f"match stays at or below {REVERSED.exact_match:.2%}, plus the luck of the "
+        "held-out pairs",
         "Derived here by enumerating all pairs: the best that an invariant predictor "
         "can do",
         Custom(_stays_below_the_ceiling),
@@ -188,9 +193,8 @@ CLAIMS = (
         "C4a",
         "With the skips of several consecutive blocks removed, training fails",
         "Second-hand: reported for several consecutive layers, which ones is unknown",
-        of_those_run(
-            [f"G-{count}-consecutive" for count in (2, 3, 4)],
-            lambda arms: SuccessRate(arms, "exact_match", SOLVED, at_most=0.5),
+        _with_fewest_skips(
+            lambda arm: Value(arm, "exact_match", at_most=LEARNT, form=".1%")
         ),
         "second-hand",
     ),
@@ -200,7 +204,9 @@ CLAIMS = (
         "Second-hand: a few are tolerated",
         of_those_run(
             [f"F-block-{i}" for i in range(4)],
-            lambda arms: SuccessRate(arms, "exact_match", SOLVED, at_least=0.5),
+            lambda arms: AllOf(
+                [Value(arm, "exact_match", at_least=LEARNT, form=".1%") for arm in arms]
+            ),
         ),
         "second-hand",
     ),
@@ -218,8 +224,8 @@ CLAIMS = (
     ),
     Claim(
         "C5",
-        "Without skips, activations of neighbouring layers correlate less at their own "
-        "position",
+        "Without skips, activations of neighbouring layers correlate less with their "
+        "own position, relative to other positions",
         "Second-hand: correlation matrices have more off-diagonal mass; the exact "
         "definition is unknown",
         _with_fewest_skips(
@@ -250,7 +256,9 @@ CLAIMS = (
         "Control of ours: if it does, the failure was one of optimisation",
         of_those_run(
             ["K-4-rate-x0.3", "K-4-rate-x0.1"],
-            lambda arms: SuccessRate(arms, "exact_match", SOLVED, at_most=0.5),
+            lambda arms: AllOf(
+                [Value(arm, "exact_match", at_most=LEARNT, form=".1%") for arm in arms]
+            ),
         ),
         "control",
     ),

@@ -31,8 +31,8 @@ def _learning(results: Results) -> list[Figure]:
         references={f"most that an order-blind model can do ({ceiling:.1%})": ceiling},
     )
     caption = (
-        "Who learns 3-digit addition. Without positions, a causal model of several "
-        "blocks still does; one causal block and a full mask cannot."
+        "Who learns 3-digit addition. By theory, no model without positions can pass "
+        "the dotted line with a full mask, or with a single causal block."
     )
     return [Figure("learning", caption, picture)]
 
@@ -84,8 +84,9 @@ def _invariance(results: Results) -> list[Figure]:
     metrics = ("random_weights_change", "trained_weights_change")
     grid = [
         [
-            max((v for v in results.values(arm, metric).values() if v), default=1e-9)
+            max((v for v in values if v is not None), default=np.nan)
             for metric in metrics
+            for values in [results.values(arm, metric).values()]
         ]
         for arm in arms
     ]
@@ -143,5 +144,5 @@ def _text(results: Results) -> list[Figure]:
     picture = plots.learning_curves(
         results, "validation_loss", arms, label="loss, nats per character"
     )
-    caption = "The same blocks learn English text, character by character."
+    caption = "The same kind of model on English text, character by character."
     return [Figure("text", caption, picture)]
