@@ -1,7 +1,8 @@
 # Everything runs in .venv, from the exact versions of a lock file.
 # Needs Python 3.11 to 3.13 with venv and pip; nothing else. `make help` lists the rest.
 
-PYTHON ?= python3.11
+# The first of these that is there.
+PYTHON ?= $(firstword $(foreach minor,11 12 13,$(shell command -v python3.$(minor))) python3.11)
 BIN := .venv/bin
 LOCK := $(if $(shell command -v nvidia-smi),requirements-gpu.lock,requirements.lock)
 INSTALLED := .venv/installed
@@ -47,7 +48,7 @@ notebooks: setup ## Generate the exercises and notebooks from their sources
 	$(BIN)/python -m kit.grading.generate
 	$(BIN)/python -m kit.grading.notebooks
 
-bench: setup ## Compare training speed with PyTorch, as ratios (installs torch, CPU)
+bench: setup ## Compare training speed with PyTorch, as ratios (installs torch)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation \
 		--constraint $(LOCK) --editable ".[torch]"
 	$(BIN)/python -m benchmarks

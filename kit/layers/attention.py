@@ -68,8 +68,8 @@ class Attention(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> layer = Attention(num_heads=2, head_dim=4)
-        >>> layer(np.ones((1, 3, 8), "float32")).shape
-        TensorShape([1, 3, 8])
+        >>> tuple(layer(np.ones((1, 3, 8), "float32")).shape)
+        (1, 3, 8)
     """
 
     def __init__(

@@ -30,8 +30,8 @@ class FeedForward(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> FeedForward(dim=16)(np.ones((1, 3, 8), "float32")).shape
-        TensorShape([1, 3, 8])
+        >>> tuple(FeedForward(dim=16)(np.ones((1, 3, 8), "float32")).shape)
+        (1, 3, 8)
     """
 
     def __init__(

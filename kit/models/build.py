@@ -45,8 +45,8 @@ def build(
 
     Example:
         >>> model = build(ModelConfig.uniform(2, vocabulary_size=14, context_length=12))
-        >>> model(np.zeros((3, 12), "int32")).shape
-        TensorShape([3, 12, 14])
+        >>> tuple(model(np.zeros((3, 12), "int32")).shape)
+        (3, 12, 14)
     """
     model = Transformer(
         config=config,

@@ -102,11 +102,11 @@ def studies() -> None:
 
     workers = machine.default_workers("cpu")
     for slug in {**PAPERS, **STUDIES}:
-        typer.echo(f"{slug:10} {PAPERS.get(slug, '')}")
-        if slug not in STUDIES:
+        study = load(slug) if slug in STUDIES else None
+        typer.echo(f"{slug:10} {study.paper if study else PAPERS[slug]}")
+        if study is None:
             typer.echo(f"{'':10} no study yet")
             continue
-        study = load(slug)
         for budget in study.seeds:
             cells = len(study.cells(budget))
             time = duration(study.seconds(budget, workers))

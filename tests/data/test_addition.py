@@ -104,7 +104,7 @@ def test_targets_are_the_next_tokens(task):
     np.testing.assert_array_equal(kept, real)
 
 
-def test_the_issue_s_example_reads_as_expected():
+def test_a_known_sum_reads_as_expected():
     task = Addition(digits=3)
     inputs, targets = task.encode([123], [456])
     assert task.text(inputs[0]) + task.text(targets[0][-1:]) == "123+456=0579"
