@@ -204,3 +204,28 @@ def test_every_claim_can_be_answered_either_way(budget, as_claimed):
 def test_the_card_says_what_it_costs():
     assert STUDY.seconds("quick", workers=2) < 6 * 60
     assert STUDY.seconds("full", workers=2) < 90 * 60
+
+
+def test_every_figure_is_drawn_from_imagined_rows():
+    rows = []
+    for cell in STUDY.cells("smoke"):
+        metrics = imagined(cell.arm.name, as_claimed=True)
+        point = {"step": 10, "validation_loss": 1.0, "validation_exact_match": 0.5}
+        rows.append(
+            Row(
+                **{name: getattr(cell.arm, name) for name in ("label", "spec")},
+                key=cell.key,
+                study="symmetry",
+                budget="smoke",
+                arm=cell.arm.name,
+                seed=cell.seed,
+                status="finished",
+                metrics=metrics,
+                history=[point, point | {"step": 20}],
+                probes={"own_token_margin": [1.0, 0.5, 0.2]},
+            )
+        )
+    drawn = [figure.name for figure in STUDY.figures(Results(rows, "smoke"))]
+    expected = ["learning", "loss", "skips", "invariance", "slices", "text"]
+    assert drawn == expected
+    assert STUDY.figures(Results([], "smoke")) == []

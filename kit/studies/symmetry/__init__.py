@@ -33,9 +33,9 @@ the other side, else *undecided*. Fewer than three seeds decide nothing.
 
 def figures(results: Results) -> list[Figure]:
     """The report's figures; workers never draw, so they need not load Matplotlib."""
-    from kit.studies.symmetry import figures as drawn
+    from kit.studies.symmetry.drawing import draw
 
-    return drawn.figures(results)
+    return draw(results)
 
 
 STUDY = Study(

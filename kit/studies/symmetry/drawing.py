@@ -8,7 +8,7 @@ from kit.studies.results import Results
 from kit.studies.study import Figure
 
 
-def figures(results: Results) -> list[Figure]:
+def draw(results: Results) -> list[Figure]:
     """Every figure whose arms were run."""
     made = (_learning, _loss, _exact_match, _invariance, _slices, _text)
     return [figure for make in made for figure in make(results)]
