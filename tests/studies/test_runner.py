@@ -16,7 +16,9 @@ from kit.studies.study import Platform
 
 HERE = Path(__file__).parent
 RUN_TOY = """
-import sys
+import signal, sys
+# A suite that runs in the background of a script hands down an ignored Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {here!r})
 from kit import studies
 studies.STUDIES["toy"] = "toy:STUDY"
