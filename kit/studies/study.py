@@ -37,6 +37,7 @@ class Arm:
         spec: Everything that `Study.prepare` needs, JSON-able and fully resolved:
             model config, task with its data fingerprint, training, probes.
         cost: Estimated seconds of one seed on one core; orders and times the work.
+        preparation: Estimated seconds to build and compile the arm, once.
         seeds: Number of seeds, where it differs from the study's for the budget.
     """
 
@@ -45,6 +46,7 @@ class Arm:
     spec: Mapping[str, Any]
     cost: float = 1.0
     seeds: int | None = None
+    preparation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -197,5 +199,7 @@ class Study:
         return asked or arm.seeds or self.seeds[budget]
 
     def seconds(self, budget: str, workers: int = 1) -> float:
-        """Estimated duration of a budget, without imports and compilation."""
-        return sum(cell.arm.cost for cell in self.cells(budget)) / workers
+        """Estimated duration of a budget, without the start of the workers."""
+        training = sum(cell.arm.cost for cell in self.cells(budget))
+        preparing = sum(arm.preparation for arm in self.arms_named(budget, ()))
+        return (training + preparing) / workers

@@ -13,6 +13,7 @@ from kit.labels import difference_label
 from kit.studies.study import Arm
 from kit.studies.symmetry.base import (
     LEARNING_RATE,
+    PREPARATION,
     SCALES,
     Scale,
     base_model,
@@ -147,4 +148,4 @@ def _training_arm(
     }
     if task.protocol == "next_token":
         spec["probed"] = "prompt"
-    return Arm(name, "; ".join(label), spec, seconds(model, train), seeds)
+    return Arm(name, "; ".join(label), spec, seconds(model, train), seeds, PREPARATION)

@@ -12,6 +12,7 @@ from kit.training.config import TrainConfig
 # Measured on one core; only used to order the work and to estimate the time left.
 FLOPS_PER_SECOND = 4e10
 SECONDS_PER_STEP = 2e-3
+PREPARATION = 8.0  # seconds to build and compile an arm
 
 NO_SKIPS = {"attention_skip": 0.0, "feed_forward_skip": 0.0}
 # Searched on the base without positions (rates 1e-3 to 5e-3, scales 0.02 to 0.15, decay

@@ -7,6 +7,7 @@ from kit.config import BlockConfig, ModelConfig
 from kit.data import PAD
 from kit.studies.study import Arm
 from kit.studies.symmetry.base import (
+    PREPARATION,
     Scale,
     base_model,
     base_task,
@@ -63,7 +64,7 @@ def _invariance_arm(
         "task": base_task(scale, protocol=protocol).spec(),
         "train": train.to_dict(),
     }
-    return Arm(name, label + positions, spec, seconds(model, train), 3)
+    return Arm(name, label + positions, spec, seconds(model, train), 3, PREPARATION)
 
 
 def text_arms(scale: Scale, budget: str) -> list[Arm]:
@@ -105,4 +106,4 @@ def _text_arm(scale: Scale, train: TrainConfig, positions: str) -> Arm:
     }
     model = replace(ModelConfig.from_dict(spec["model"]), vocabulary_size=100)
     label = f"text, positions {positions}"
-    return Arm(f"T-{positions}", label, spec, seconds(model, train), None)
+    return Arm(f"T-{positions}", label, spec, seconds(model, train), None, PREPARATION)
