@@ -49,8 +49,8 @@ def _cost() -> str:
         minutes = (training + preparing) / 2 / 60
         lines.append(
             f"{budget}: {len(every)} arms and {cells} runs, {training / 60:.0f} "
-            f"minutes of training and {preparing / 60:.0f} of compiling, about {minutes:.0f} "
-            "minutes on 2 cores"
+            f"minutes of training and {preparing / 60:.0f} of compiling, "
+            f"about {minutes:.0f} minutes on 2 cores"
         )
     return "; ".join(lines) + ". Runs that reach their target end sooner."
 
