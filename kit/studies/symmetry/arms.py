@@ -12,7 +12,6 @@ from kit.data import PAD, Addition
 from kit.labels import difference_label
 from kit.studies.study import Arm
 from kit.studies.symmetry.base import (
-    LEARNING_RATE,
     PREPARATION,
     SCALES,
     Scale,
@@ -58,9 +57,8 @@ def _addition_arms(scale: Scale, budget: str) -> list[Arm]:
     def arm(
         name: Any, model: Any, task: Any = None, train: Any = None, seeds: Any = 3
     ) -> Any:
-        return _training_arm(
-            name, model, task or base_task(scale), train or base_training(scale), seeds
-        )
+        task, train = task or base_task(scale), train or base_training(scale)
+        return _training_arm(scale, name, model, task, train, seeds)
 
     grid = [
         arm("A-learned", learned, seeds=5),
@@ -127,19 +125,22 @@ def _few(scale: Scale, grid: list[Arm], none: Any, learned: Any, arm: Any) -> li
 
 
 def _training_arm(
-    name: str, model: ModelConfig, task: Addition, train: TrainConfig, seeds: int
+    scale: Scale,
+    name: str,
+    model: ModelConfig,
+    task: Addition,
+    train: TrainConfig,
+    seeds: int,
 ) -> Arm:
-    base = base_model(
-        Scale(width=model.width, heads=model.blocks[0].num_heads),
-        blocks=len(model.blocks),
-    )
+    base = base_model(scale, blocks=len(model.blocks))
     label = [difference_label(model, base)]
     if len(model.blocks) < 3:
         label.insert(0, f"{len(model.blocks)} block" + "s" * (len(model.blocks) > 1))
     if not task.reverse_answer:
         label.append("highest digit first")
-    if train.learning_rate != LEARNING_RATE:
-        label.append(f"learning rate x{train.learning_rate / LEARNING_RATE:g}")
+    if train.learning_rate != scale.learning_rate:
+        share = train.learning_rate / scale.learning_rate
+        label.append(f"learning rate x{share:g}")
     spec: dict[str, Any] = {
         "kind": "addition",
         "model": model.to_dict(),

@@ -15,12 +15,6 @@ SECONDS_PER_STEP = 2e-3
 PREPARATION = 8.0  # seconds to build and compile an arm
 
 NO_SKIPS = {"attention_skip": 0.0, "feed_forward_skip": 0.0}
-# Searched on the base without positions (rates 1e-3 to 5e-3, scales 0.02 to 0.15, decay
-# 0.1 and 0.01, one seed) for the fewest steps; the same for all arms but the control K.
-# GPT-2's scale of 0.02 is for widths near 1000.
-LEARNING_RATE = 3e-3
-INITIALIZER_STD = 0.15
-WEIGHT_DECAY = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,12 @@ class Scale:
         invariance_steps: Training steps before the invariance is measured again.
         heads: Attention heads.
         validation_pairs: Held-out pairs.
+        learning_rate: Searched, with the two below, on the base without positions
+            (rates 1e-3 to 5e-3, scales 0.02 to 0.15, decay 0.1 and 0.01; one seed) for
+            the fewest steps; the same for all arms but the control K.
+        initializer_std: Scale of the first weights. GPT-2's 0.02 is for widths near
+            1000.
+        weight_decay: AdamW's decay.
     """
 
     blocks: int = 4
@@ -48,11 +48,14 @@ class Scale:
     invariance_steps: int = 200
     heads: int = 4
     validation_pairs: int = 1000
+    learning_rate: float = 3e-3
+    initializer_std: float = 0.15
+    weight_decay: float = 0.01
 
 
 SCALES = {
     "smoke": Scale(2, 16, 20, 16, 10, 10, 10, 2, 50),
-    "quick": Scale(2, 64, 1000, 128, 100, 300, 100, 4, 500),
+    "quick": Scale(2, 64, 1000, 128, 100, 300, 100, 4, 500, 4e-3, 0.1, 0.1),
     "full": Scale(),
 }
 
@@ -68,7 +71,7 @@ def base_model(
         context_length=base_task(scale).context_length,
         width=scale.width,
         positions=positions,
-        initializer_std=INITIALIZER_STD,
+        initializer_std=scale.initializer_std,
     )
 
 
@@ -87,8 +90,8 @@ def base_training(scale: Scale) -> TrainConfig:
     return TrainConfig(
         steps=scale.steps,
         batch_size=scale.batch_size,
-        learning_rate=LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY,
+        learning_rate=scale.learning_rate,
+        weight_decay=scale.weight_decay,
         warmup_steps=min(100, scale.steps // 10),
         schedule="linear",
         evaluate_every=scale.every,
