@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kit.paths import shipped
-from kit.pictures import SIGNS
+from kit.pictures import SIGNS, style
 from kit.studies import STUDIES, committed, load
 from kit.studies.results import Results
 from kit.studies.study import Study
@@ -46,11 +46,11 @@ def main() -> None:
     for slug in STUDIES:
         rows, study = committed(slug), load(slug)
         if len(rows) and study.figures:
-            for figure in study.figures(rows):
-                if figure.name == PICTURE:
-                    Path(path.parent, "results", slug, f"{PICTURE}.png").write_bytes(
-                        figure.figure.png()
-                    )
+            with style("light"):
+                drawn = {each.name: each.figure.png() for each in study.figures(rows)}
+            Path(path.parent, "results", slug, f"{PICTURE}.png").write_bytes(
+                drawn[PICTURE]
+            )
 
 
 if __name__ == "__main__":
