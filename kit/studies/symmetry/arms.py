@@ -101,13 +101,13 @@ def _full_mask(scale: Scale, positions: str) -> ModelConfig:
 
 
 def _one_target_a_pass(scale: Scale) -> TrainConfig:
-    """As many targets a step as the other arms have, in half as many steps.
+    """As many targets a step as the other arms have, in fewer steps.
 
     Four times the rows cost four times the time: hence two blocks and fewer steps.
     """
     train = base_training(scale)
     rows = train.batch_size * base_task(scale).answer_length
-    return replace(train, batch_size=rows, steps=train.steps // 2)
+    return replace(train, batch_size=rows, steps=train.steps // scale.full_mask_share)
 
 
 def _few(scale: Scale, grid: list[Arm], none: Any, learned: Any, arm: Any) -> list[Arm]:

@@ -37,6 +37,7 @@ class Scale:
         initializer_std: Scale of the first weights. GPT-2's 0.02 is for widths near
             1000.
         weight_decay: AdamW's decay.
+        full_mask_share: The full-mask arms take the steps divided by this.
     """
 
     blocks: int = 4
@@ -51,11 +52,12 @@ class Scale:
     learning_rate: float = 3e-3
     initializer_std: float = 0.15
     weight_decay: float = 0.01
+    full_mask_share: int = 2
 
 
 SCALES = {
     "smoke": Scale(2, 16, 20, 16, 10, 10, 10, 2, 50),
-    "quick": Scale(2, 64, 1000, 128, 100, 300, 100, 4, 500, 4e-3, 0.1, 0.1),
+    "quick": Scale(2, 64, 1000, 128, 100, 300, 100, 4, 500, 4e-3, 0.1, 0.1, 5),
     "full": Scale(),
 }
 
