@@ -37,8 +37,9 @@ class Picture(Figure):
         self.savefig(buffer, format="png", dpi=160)
         return buffer.getvalue()
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        # More dots than a notebook's page has, so say how wide: letters of 10 points.
+        return self.png(), {"width": round(96 * self.get_figwidth())}
 
 
 def look(mode: str = "light") -> dict[str, Any]:

@@ -100,7 +100,9 @@ def test_a_picture_shows_itself_as_png_on_a_page_of_its_mode(mode):
         figure = plots.bar_with_points(Results([run()]), "accuracy")
         red, *_ = figure.get_facecolor()
         assert (red > 0.5) == (mode == "light")
-        assert figure._repr_png_().startswith(b"\x89PNG")
+        png, shown = figure._repr_png_()
+        assert png.startswith(b"\x89PNG")
+        assert shown["width"] < 640, "letters as large as the page's, not larger"
 
 
 def test_figures_need_no_window_system():

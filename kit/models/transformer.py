@@ -94,6 +94,12 @@ class Transformer(keras.Model):
     def build_from_config(self, _: Any) -> None:
         """Nothing to do: `build` made the variables already."""
 
+    def compile_from_config(self, config: Any) -> None:
+        """A trained model names the kit's loss and optimizer in its file."""
+        import kit.training.trainer  # noqa: F401  so that Keras finds them
+
+        super().compile_from_config(config)
+
 
 class Cache:
     """The tokens seen so far and one `KeyValueCache` per block."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 from kit.grading.exercises import exercises, find
 from kit.paths import shipped
@@ -53,7 +52,6 @@ def execute(tmp_path_factory):
             timeout=600,
             kernel_name="python3",
             resources={"metadata": {"path": str(folder)}},
-            config=Config(KernelManager={"transport": "ipc"}),
         )
         client.execute(env=environment)
         return {cell.id: cell for cell in notebook.cells}

@@ -1,5 +1,7 @@
 """The training loop: what a seed decides, how it stops, how it goes on."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import keras
@@ -12,7 +14,8 @@ from kit.errors import KitError
 from kit.models import build, named_weights
 from kit.training import TrainConfig, Trainer, token_cross_entropy, train, trainer
 from kit.training.optimizer import make_optimizer
-from tests.other_backend import history, results
+from tests.contract import save_and_load
+from tests.other_backend import ROOT, history, results
 
 TASK = Addition(digits=1, validation_pairs=20)
 BLOCK = BlockConfig(num_heads=2, feed_forward_dim=16, dropout=0.2)
@@ -239,6 +242,27 @@ def test_model_and_task_must_fit():
         train(replace(MODEL, vocabulary_size=13), TASK, TRAIN, progress=False)
     with pytest.raises(KitError, match='mask="full"'):
         train(replace(MODEL, mask="full"), TASK, TRAIN, progress=False)
+
+
+LOAD = """
+import sys, keras, numpy as np, kit.models
+model = keras.saving.load_model(sys.argv[1])
+print(type(model.optimizer).__name__, np.asarray(model(np.ones((1, 5), "int32"))).sum())
+"""
+
+
+@pytest.mark.slow
+def test_a_trained_model_loads_in_another_process(shared, tmp_path):
+    run = shared.run(1, progress=False)
+    loaded = save_and_load(run.model, tmp_path / "model.keras")
+    expected = np.asarray(run.model(np.ones((1, 5), "int32"))).sum()
+    assert np.asarray(loaded(np.ones((1, 5), "int32"))).sum() == expected
+    command = [sys.executable, "-c", LOAD, str(tmp_path / "model.keras")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    name, total = done.stdout.split()
+    assert name == "AdamW"
+    assert float(total) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.slow
