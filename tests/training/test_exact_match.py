@@ -12,7 +12,7 @@ from kit.models import generate
 from kit.training import TrainConfig, Trainer
 
 pytestmark = pytest.mark.slow
-BASE = Addition(digits=1, validation_pairs=25)
+BASE = Addition(digits=1, validation_pairs=12)
 TASKS = {
     "sequence": BASE,
     "reversed": replace(BASE, reverse_answer=True),
@@ -21,9 +21,9 @@ TASKS = {
     "next-token-reversed": replace(BASE, protocol="next_token", reverse_answer=True),
     "next-token-ragged": replace(BASE, protocol="next_token", zero_padding=False),
 }
-TRAIN = TrainConfig(batch_size=32, learning_rate=1e-2, warmup_steps=10)
+TRAIN = TrainConfig(batch_size=32, learning_rate=3e-3, warmup_steps=10)
 # Half trained, so that some answers are right and some are wrong.
-STEPS = {"sequence": 120, "next_token": 400}
+STEPS = {"sequence": 300, "next_token": 400}
 
 
 def half_trained(task):
