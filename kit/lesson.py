@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
 from kit.config import ModelConfig
 from kit.errors import known
@@ -15,6 +15,8 @@ from kit.grading.exercises import exercises
 from kit.grading.results import Result as Checked
 from kit.labels import difference_label
 from kit.studies.results import Results, Row
+from kit.studies.study import Study
+from kit.studies.verdicts import judge
 
 if TYPE_CHECKING:
     from kit.pictures import Picture
@@ -104,6 +106,40 @@ def side_by_side(pictures: Mapping[str, "Picture"]) -> HTML:
     return HTML(
         f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{figures}</div>'
     )
+
+
+def side_by_side_table(
+    own: Results, kept: Results, same: Mapping[str, str | None], metric: str, form: str
+) -> Markdown:
+    """A metric of your runs beside that of stored ones, with its interval over seeds.
+
+    Args:
+        own: Your runs, one for each name.
+        kept: Stored rows.
+        same: Name of a run of yours -> the stored arm with the same edit, if any.
+        metric, form: What is compared, and its format.
+    """
+    from kit.studies.report import mean_in_words
+
+    lines = ["| | yours | the kit's (95 % interval) | seeds |", "|---|---|---|---|"]
+    for name, arm in same.items():
+        mine = mean_in_words(own.values(name, metric).values(), form)
+        stored = kept.values(arm, metric) if arm else {}
+        theirs = mean_in_words(stored.values(), form)
+        lines.append(f"| {name} | {mine} | {theirs} | {len(stored)} |")
+    return Markdown("\n".join(lines))
+
+
+def verdict_table(study: Study, results: Results) -> Markdown:
+    """What became of each claim of a study, with the numbers that say so."""
+    from kit.pictures import SIGNS
+
+    lines = ["| claim | verdict | found |", "|---|---|---|"]
+    for verdict in judge(study.claims, results):
+        sign = f"{SIGNS[verdict.verdict]} {verdict.verdict}".replace(" ", "&nbsp;", 1)
+        claim = f"**{verdict.claim}** {verdict.statement} *({verdict.evidence})*"
+        lines.append(f"| {claim} | {sign} | {verdict.sentence} |")
+    return Markdown("\n".join(lines))
 
 
 def scoreboard(slug: str, checks: Mapping[str, Checked]) -> None:

@@ -1,6 +1,8 @@
 """What the notebooks lean on."""
 
 import logging
+import subprocess
+import sys
 
 import matplotlib
 import pytest
@@ -9,6 +11,9 @@ from kit import lesson, plots
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.pictures import INK
+from kit.studies import load
+from kit.studies.results import Results, Row
+from kit.studies.verdicts import judge
 from kit.training import Run
 
 BASE = ModelConfig.uniform(2, width=16, vocabulary_size=14, context_length=12)
@@ -78,6 +83,48 @@ def test_pictures_stand_side_by_side_and_carry_their_data():
     page = lesson.side_by_side({"yours <1>": picture, "ours": picture}).data
     assert page.count("data:image/png;base64,") == 2
     assert "yours &lt;1&gt;" in page and 'src="http' not in page
+
+
+def stored(arm, seed, exact_match):
+    return Row(
+        key=f"{arm}{seed}",
+        study="symmetry",
+        budget="full",
+        arm=arm,
+        label=arm,
+        seed=seed,
+        status="finished",
+        spec={"task": {"validation_pairs": 1000}},
+        metrics={"exact_match": exact_match},
+    )
+
+
+def test_a_table_puts_stored_seeds_beside_the_own_run():
+    own = lesson.own_results({"mine": run(BASE, 0.25), "new": run(BASE, 1.0)}, BASE)
+    kept = Results([stored("B-none", seed, 0.5) for seed in range(3)])
+    same = {"mine": "B-none", "new": None}
+    table = lesson.side_by_side_table(own, kept, same, "exact_match", ".0%")
+    known, unknown = table.data.splitlines()[2:]
+    assert known == "| mine | 25% | 50% | 3 |"
+    assert unknown.startswith("| new | 100% | ") and unknown.endswith(" | 0 |")
+
+
+def test_every_claim_gets_its_verdict_and_its_sentence():
+    study = load("symmetry")
+    results = Results([stored("B-none", seed, 1.0) for seed in range(3)])
+    lines = lesson.verdict_table(study, results).data.splitlines()[2:]
+    verdicts = judge(study.claims, results)
+    assert len(lines) == len(study.claims)
+    for line, verdict in zip(lines, verdicts, strict=True):
+        assert line.count("|") == 4, "a cell would be torn apart"
+        assert verdict.claim in line and verdict.sentence in line
+        assert verdict.verdict in line.replace("&nbsp;", " ")
+
+
+def test_importing_it_does_not_wake_tensorflow_before_it_is_quiet():
+    code = "import sys, kit.lesson; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_the_scoreboard_counts_what_was_checked(capsys):

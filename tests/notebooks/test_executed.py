@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from kit.grading.exercises import exercises, find
 from kit.paths import shipped
 from kit.probes.ceilings import bayes_ceilings
+from kit.studies import committed, load
 
 ROOT = Path(__file__).parents[2]
 EXERCISES = exercises("symmetry")
@@ -145,6 +146,19 @@ def test_there_are_bars_and_pictures(learner):
     assert len(bars) == 5
     assert all("steps" in data["text/plain"] for data in bars)
     assert sum("image/png" in data for data in shown) >= 7
+
+
+def test_stored_results_stand_beside_the_own(solved):
+    kept = committed("symmetry")
+    if not len(kept):
+        pytest.skip("this copy of the kit holds no stored results")
+    shown = [o.data.get("text/markdown", "") for o in outputs(solved) if "data" in o]
+    (table,) = [text for text in shown if "| yours |" in text]
+    seeds = len(kept.of("A-learned"))
+    assert re.search(rf"^\| positions \| .+% \| .+% .*\| {seeds} \|$", table, re.M)
+    (verdicts,) = [text for text in shown if "| verdict |" in text]
+    for claim in load("symmetry").claims:
+        assert f"| **{claim.id}** " in verdicts
 
 
 def test_a_wrong_answer_is_named_and_not_drawn(execute):

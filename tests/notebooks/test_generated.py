@@ -12,6 +12,7 @@ from kit.grading.exercises import exercises, find
 from kit.grading.leaks import leaks
 from kit.grading.notebooks import generate, notebook
 from kit.paths import shipped
+from kit.studies.results import Results
 
 LEARNERS, TEACHERS = shipped("notebooks"), shipped("solutions")
 PATHS = sorted(LEARNERS.glob("*.ipynb"))
@@ -155,3 +156,14 @@ def test_mistakes_in_a_source_are_one_line():
         notebook('# %% exercise="causal_mast"\n', solved=False)
     with pytest.raises(KitError, match="two cells"):
         notebook("# %%\nx = 1\n\n# %%\nx = 1\n", solved=False)
+
+
+def test_without_stored_results_one_sentence_says_so(capsys):
+    text = (LEARNERS / "02_symmetry.ipynb").read_text("utf-8")
+    codes = [source(c) for c in cells(text).values() if c["cell_type"] == "code"]
+    start = next(i for i, code in enumerate(codes) if code.startswith("kept = "))
+    namespace = {"committed": lambda slug: Results([])}
+    for code in codes[start : start + 2]:
+        exec(code, namespace)
+    told = capsys.readouterr().out
+    assert "no stored results" in told and "kit reproduce symmetry" in told
