@@ -118,6 +118,18 @@ CASES: dict[str, ModelConfig] = {
     ),
 }
 
+# Those that between them hold every layer and most paths, for tests that take long.
+QUICK = (
+    "pre-ln",
+    "parallel-post",
+    "mixed-blocks",
+    "all-at-once",
+    "parallel-dropout",
+    "padding-prefix-alibi",
+    "fused-padding",
+    "no-blocks",
+)
+
 
 def causal_cases() -> list[str]:
     """The cases in which generation can keep a cache."""

@@ -1,12 +1,13 @@
 """What every layer and every model of the kit must do, in one call each."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 from kit.models import Transformer, build, named_weights
 from kit.optimizers import AdamW
@@ -15,6 +16,16 @@ from tests.cases import assert_same, some_tokens
 
 # bfloat16 keeps 8 bits: one rounding is 4e-3 of a value, and a few dozen add up.
 BFLOAT16 = 0.1
+
+
+def params(names: Iterable[str], quick: Iterable[str]) -> list[Any]:
+    """Names for `parametrize`; those that are not among `quick` are marked slow."""
+    missing = set(quick) - set(names)
+    assert not missing, missing
+    return [
+        pytest.param(name, marks=() if name in quick else pytest.mark.slow)
+        for name in names
+    ]
 
 
 def save_and_load(model: keras.Model, path: Path) -> keras.Model:

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from kit.layers import AttentionBias
-from tests.contract import assert_layer_contract
+from tests.contract import assert_layer_contract, params
 from tests.layers.layer_cases import LAYERS, input_shape
 
 
-@pytest.mark.parametrize("name", LAYERS)
+QUICK = ("attention-grouped", "attention-rotary", "swiglu", "learned", "rotary", "post")
+
+
+@pytest.mark.parametrize("name", params(LAYERS, QUICK))
 def test_layer_keeps_the_contract(name, tmp_path):
     assert_layer_contract(LAYERS[name], input_shape(name), tmp_path / "layer.keras")
 

@@ -36,7 +36,7 @@ def test_cached_logits_are_the_logits(name):
     config = CASES[name]
     tokens = some_tokens(config)
     first = config.prefix_length or 1
-    chunks = [first, 2] + [1] * (TIME - first - 2)
+    chunks = [first, 1, 1, TIME - first - 2]
     assert_same(cached_logits(shaken(name), tokens, chunks), case_logits(name))
 
 

@@ -17,6 +17,8 @@ from kit.training.optimizer import make_optimizer
 from tests.contract import save_and_load
 from tests.other_backend import ROOT, history, results
 
+pytestmark = pytest.mark.slow
+
 TASK = Addition(digits=1, validation_pairs=20)
 BLOCK = BlockConfig(num_heads=2, feed_forward_dim=16, dropout=0.2)
 MODEL = ModelConfig.uniform(
@@ -115,7 +117,6 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(shared, reference, at, tm
     assert_equal_runs(reference, (run, weights(run.model)))
 
 
-@pytest.mark.slow
 def test_a_second_kill_and_a_fresh_trainer_change_nothing(reference, tmp_path):
     for at in (0.5, 0.8):
         with pytest.raises(KeyboardInterrupt):
@@ -251,7 +252,6 @@ print(type(model.optimizer).__name__, np.asarray(model(np.ones((1, 5), "int32"))
 """
 
 
-@pytest.mark.slow
 def test_a_trained_model_loads_in_another_process(shared, tmp_path):
     run = shared.run(1, progress=False)
     loaded = save_and_load(run.model, tmp_path / "model.keras")
@@ -265,7 +265,6 @@ def test_a_trained_model_loads_in_another_process(shared, tmp_path):
     assert float(total) == pytest.approx(float(expected), rel=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_fused_attention_trains_with_padding(jit_compile):
     """Inside a compiled step the batch is not known yet."""
@@ -285,7 +284,6 @@ def test_fused_attention_trains_with_padding(jit_compile):
         assert row == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="no XLA")
 def test_compiled_and_plain_steps_agree(reference):
     compiled = Trainer(
@@ -298,7 +296,6 @@ def test_compiled_and_plain_steps_agree(reference):
         assert row == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(OTHER is None, reason="this backend does not train")
 def test_histories_agree_across_backends():
     """Weights and data are drawn without the backend, so runs start out the same."""

@@ -24,7 +24,7 @@ from enumerating all million pairs.
 
 **Set-up.** `abc+def=` and the four digits of the answer, lowest first, all
 zero-padded; held-out pairs never occur in training in either order; AdamW, warm-up,
-cosine decay; exact match by greedy decoding. A full mask would see the answer, so its
+linear decay; exact match by greedy decoding. A full mask would see the answer, so its
 arms learn one next token a pass, and everything after it is padded away.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly

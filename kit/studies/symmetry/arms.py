@@ -76,10 +76,10 @@ def _addition_arms(scale: Scale, budget: str) -> list[Arm]:
         arm("E-highest-first", blind, replace(next_token, reverse_answer=False), slow),
         arm("P-prefix", replace(none, mask="prefix", prefix_length=prefix)),
     ]
-    grid += [arm(f"F-block-{i}", without(none, [i])) for i in range(depth)]
-    for count, seeds in {2: 5, 3: 3, 4: 5}.items():
+    grid += [arm(f"F-block-{i}", without(none, [i]), seeds=5) for i in range(depth)]
+    for count in range(2, depth + 1):
         chosen = consecutive(count, depth)
-        grid.append(arm(f"G-{count}-consecutive", without(none, chosen), seeds=seeds))
+        grid.append(arm(f"G-{count}-consecutive", without(none, chosen), seeds=5))
         few = 5 if count == depth else 3
         grid.append(arm(f"I-{count}-consecutive", without(learned, chosen), seeds=few))
     grid.append(arm("H-2-spread", without(none, spread(2, depth)), seeds=5))
@@ -89,8 +89,9 @@ def _addition_arms(scale: Scale, budget: str) -> list[Arm]:
     for share in (0.3, 0.1):
         train = base_training(scale)
         train = replace(train, learning_rate=share * train.learning_rate)
-        model = without(none, range(depth))
-        grid.append(arm(f"K-{depth}-rate-x{share}", model, train=train))
+        bare, helped = (without(each, range(depth)) for each in (none, learned))
+        grid.append(arm(f"K-{depth}-rate-x{share}", bare, train=train, seeds=5))
+        grid.append(arm(f"K-{depth}-learned-rate-x{share}", helped, train=train))
     return grid
 
 
