@@ -15,6 +15,7 @@ import typer
 
 import kit
 from kit import doctor
+from kit.backends import BACKENDS, not_installed
 from kit.errors import KitError
 from kit.grading import commands as grading
 from kit.quiet import quiet
@@ -30,7 +31,6 @@ app = typer.Typer(
 for part in (studies, grading, doctor):
     part.register(app)
 
-BACKENDS = ("tensorflow", "jax", "torch")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NO_RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_KIND = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
@@ -99,10 +99,7 @@ def explain(error: Exception) -> KitError | None:
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if isinstance(error, ModuleNotFoundError) and error.name in BACKENDS:
-        return KitError(
-            f"The backend '{error.name}' is not installed",
-            f"Run pip install 'ablation-kit[{error.name}]'",
-        )
+        return not_installed(error.name)
     if str(error).startswith("Unable to import backend"):  # raised by Keras
         return KitError(
             f"{error}, expected one of {', '.join(BACKENDS)}",

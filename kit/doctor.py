@@ -15,6 +15,7 @@ import typer
 
 import kit
 from kit import paths
+from kit.backends import BACKENDS, BACKENDS_IN_WORDS, install_command
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # Python versions that are tested
 LEAST_DISK = 2 * 10**9  # bytes; a full run with its report needs well below
@@ -112,10 +113,12 @@ def _failure(stderr: str, code: int) -> tuple[str, str]:
     chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
     if "No module named" in last:
         package = last.rpartition("named ")[2].strip("'")
-        extra = package if package in ("tensorflow", "jax", "torch") else chosen
-        return last, f"Run pip install 'ablation-kit[{extra}]'"
+        return (
+            last,
+            f"Run {install_command(package if package in BACKENDS else chosen)}",
+        )
     if "Unable to import backend" in last:
-        return last, "Set KERAS_BACKEND to tensorflow, jax or torch"
+        return last, f"Set KERAS_BACKEND to {BACKENDS_IN_WORDS}"
     return (
         last,
         f"Reinstall with pip install --force-reinstall 'ablation-kit[{chosen}]'",
@@ -143,7 +146,7 @@ def cores() -> Row:
     """Cores that this process may use; a study runs one worker on each."""
     from kit.studies import machine
 
-    usable, present = len(machine.cores()), os.cpu_count()
+    usable, present = machine.usable_cores(), os.cpu_count()
     return Row("cores", f"{usable} of {present}")
 
 

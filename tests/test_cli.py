@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from kit import cli
+from kit.backends import BACKENDS
 from kit.errors import KitError
 
 
@@ -100,7 +101,7 @@ def test_unknown_backend_of_keras_is_told_in_one_line():
     )
 
 
-@pytest.mark.parametrize("backend", cli.BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_missing_backend_is_told_with_the_command_that_installs_it(
     backend, monkeypatch, capsys
 ):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from kit import doctor
+from kit.backends import BACKENDS
 
 
 def run(**environment):
@@ -52,7 +53,7 @@ def test_an_unknown_backend_is_a_problem(backend, found, fix, monkeypatch):
     assert found in row.found and row.fix.startswith(fix)
 
 
-@pytest.mark.parametrize("package", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("package", BACKENDS)
 def test_a_backend_that_is_not_installed_names_the_extra(package):
     last = f"Traceback\nModuleNotFoundError: No module named '{package}'"
     assert doctor._failure(last, 1)[1] == f"Run pip install 'ablation-kit[{package}]'"

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from kit import doctor
+from kit.backends import BACKENDS
+from kit.studies import machine
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -109,6 +111,11 @@ def test_the_tested_pythons_are_the_declared_ones():
     assert [m for m in minors if supported.contains(Version(m))] == matrix
     assert doctor.OLDEST == (3, int(matrix[0][2:]))
     assert doctor.NEWEST == (3, int(matrix[-1][2:]))
+
+
+def test_every_backend_can_be_installed_by_its_name_and_asked_for_a_gpu():
+    assert set(BACKENDS) <= EXTRAS.keys()
+    assert set(BACKENDS) == machine.PROBES.keys()
 
 
 def test_the_workflow_and_the_local_check_run_the_same_commands():

@@ -25,9 +25,8 @@ from kit.data.files import write_atomically
 from kit.errors import KitError
 from kit.paths import cache_dir
 
-CLEANING_VERSION = (
-    "1"  # raise it when cleaned text changes: it is part of the cache key
-)
+# When cleaned text changes, raise it and the version of every study that learns docs.
+CLEANING_VERSION = "1"
 PACKAGES = ("keras", "matplotlib", "numpy")
 MIN_DOCUMENT = 200  # characters; shorter documents are a line or two of glue
 
@@ -39,12 +38,16 @@ TYPOGRAPHY = str.maketrans(
 
 
 def versions() -> dict[str, str]:
-    """What decides the text: versions of Python, of the packages, of the cleaning.
+    """Versions of Python and of the packages: the same versions give the same text.
+
+    A fingerprint would be exact, but would need the text to be read before a report
+    can be shown, so this is what the keys of cells hold; every cell stores its own
+    fingerprint.
 
     Raises:
         KitError: If a package is not installed.
     """
-    found = {"python": platform.python_version(), "cleaning": CLEANING_VERSION}
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
@@ -63,7 +66,8 @@ def cache_file() -> Path:
     Raises:
         KitError: If a package is not installed.
     """
-    key = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode()).hexdigest()
+    content = versions() | {"cleaning": CLEANING_VERSION}
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return cache_dir() / "corpora" / f"docs-{key[:16]}.json"
 
 

@@ -1,10 +1,9 @@
 """Studies: one paper each, its arms and its claims, and the engine that runs them."""
 
 import importlib
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import KitError
+from kit.errors import KitError, known
 
 if TYPE_CHECKING:
     from kit.studies.results import Results
@@ -26,19 +25,6 @@ PAPERS: dict[str, str] = {
 """The five papers of the kit by slug, with or without a study yet."""
 
 
-def unknown(kind: str, name: str, choices: Any) -> KitError:
-    """The error for a name that does not exist, with the nearest one that does.
-
-    Example:
-        >>> print(unknown("arm", "A-lerned", ["A-learned", "B-none"]))
-        Unknown arm 'A-lerned'; there are A-learned, B-none. Write 'A-learned'.
-    """
-    choices = list(choices)
-    near = get_close_matches(name, choices, n=1, cutoff=0.5)
-    fix = f"Write '{near[0]}'" if near else f"Use one of {', '.join(choices)}"
-    return KitError(f"Unknown {kind} '{name}'; there are {', '.join(choices)}", fix)
-
-
 def resolve(path: str) -> Any:
     """The object named by `module:attribute`."""
     module, _, attribute = path.partition(":")
@@ -51,14 +37,13 @@ def load(slug: str) -> "Study":
     Raises:
         KitError: no such slug, or the paper has no study yet.
     """
-    if slug in STUDIES:
-        return resolve(STUDIES[slug])
-    if slug in PAPERS:
+    known("study", slug, {**STUDIES, **PAPERS})
+    if slug not in STUDIES:
         raise KitError(
             f"The study '{slug}', {PAPERS[slug]}, is not in this version of the kit",
             f"Run one of {', '.join(STUDIES)}",
         )
-    raise unknown("study", slug, [*STUDIES, *(p for p in PAPERS if p not in STUDIES)])
+    return resolve(STUDIES[slug])
 
 
 def committed(slug: str, budget: str = "full") -> "Results":

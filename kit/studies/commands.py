@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.backends import BACKENDS_IN_WORDS
+
 if TYPE_CHECKING:
     from kit.studies.verdicts import Verdict
 
@@ -30,9 +32,7 @@ def reproduce(
     workers: Annotated[
         int | None, typer.Option(help="Processes; one per core by default.")
     ] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="tensorflow, jax or torch.")
-    ] = None,
+    backend: Annotated[str | None, typer.Option(help=f"{BACKENDS_IN_WORDS}.")] = None,
     arm: Annotated[
         list[str] | None, typer.Option(help="Only this arm; may be repeated.")
     ] = None,

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import kit
-from kit.errors import KitError
+from kit.backends import BACKENDS, not_installed
+from kit.errors import known
+from kit.studies import cgroups
 
-PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 MEMORY_PER_WORKER = 1.5 * 2**30
 PROBES = {
     "tensorflow": "import tensorflow as t; n = t.config.list_physical_devices('GPU')",
@@ -22,40 +23,50 @@ PROBES = {
 
 
 def cores() -> list[int]:
-    """Numbers of the cores that this process may use."""
+    """Numbers of the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
+def usable_cores() -> int:
+    """How many cores' worth of time this process has: fewer than `cores` in a
+    container with a quota, but never less than one."""
+    quota = cgroups.cpu_quota()
+    present = len(cores())
+    return present if quota is None else max(1, min(present, int(quota)))
+
+
+def core_of(worker: int) -> int | None:
+    """The core that a worker, counted from 1, is pinned to.
+
+    None under a quota, which is of time and not of cores: every container of a machine
+    would choose the same ones.
+    """
+    present = cores()
+    limited = usable_cores() < len(present)
+    return None if limited else present[(worker - 1) % len(present)]
+
+
 def memory() -> float:
     """Bytes of memory that this process may use, as far as the system tells."""
-    limits = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
-    try:
-        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        pass  # not Linux, or no limit ("max")
-    return min(limits)
+    present = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    limit = cgroups.memory_limit()
+    return present if limit is None else min(present, limit)
 
 
 def default_workers(device: str) -> int:
     """One worker per core that has memory for one; one where there is a GPU."""
     if device != "cpu":
         return 1
-    return max(1, min(len(cores()), int(memory() / MEMORY_PER_WORKER)))
+    return max(1, min(usable_cores(), int(memory() / MEMORY_PER_WORKER)))
 
 
 def check_backend(backend: str) -> None:
     """Raise a `KitError` unless the backend is known and installed."""
-    from kit.studies import unknown
-
-    if backend not in PACKAGES:
-        raise unknown("backend", backend, PACKAGES)
-    if importlib.util.find_spec(PACKAGES[backend]) is None:
-        raise KitError(
-            f"The backend '{backend}' is not installed",
-            f"Run pip install 'ablation-kit[{backend}]'",
-        )
+    known("backend", backend, BACKENDS)
+    if importlib.util.find_spec(backend) is None:
+        raise not_installed(backend)
 
 
 def device(backend: str) -> str:
@@ -103,17 +114,15 @@ def environment(backend: str, device: str) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             return None
 
-    backend_package = PACKAGES[backend]
-    if backend == "tensorflow" and version("tensorflow") is None:
-        backend_package = "tensorflow-cpu"
+    on_cpu = backend == "tensorflow" and version("tensorflow") is None
     return {
         "kit": kit.__version__,
         "python": platform.python_version(),
         "keras": version("keras"),
-        backend: version(backend_package),
+        backend: version("tensorflow-cpu" if on_cpu else backend),
         "numpy": version("numpy"),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_model(),
-        "cores": len(cores()),
+        "cores": usable_cores(),
         "gpu": gpu_name() if device == "gpu" else None,
     }

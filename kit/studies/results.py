@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kit.errors import KitError
+from kit.errors import KitError, known
 from kit.paths import runs_dir, shipped
-from kit.studies import unknown
 from kit.studies.study import Cell, Platform, Study
 
 
@@ -87,8 +86,8 @@ class Results:
             KitError: the arm was run, and no row of the results has this metric.
         """
         rows = self.of(arm)
-        if rows and metric not in self.metrics:
-            raise unknown("metric", metric, self.metrics)
+        if rows:
+            known("metric", metric, self.metrics)
         return {row.seed: row.metrics.get(metric) for row in rows}
 
     def select(self, names: Iterable[str]) -> "Results":

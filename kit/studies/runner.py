@@ -90,11 +90,9 @@ class Runner:
         return self.summary
 
     def _start(self, number: int) -> None:
-        cores = machine.cores()
-        pinned = cores[(number - 1) % len(cores)]
         self.pool[number] = Process(
             number,
-            pinned if self.platform.device == "cpu" else None,
+            machine.core_of(number) if self.platform.device == "cpu" else None,
             self.platform,
             self.logs / f"worker-{number}.log",
             self.events,

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import KitError
-from kit.studies import unknown
+from kit.errors import KitError, known
 
 if TYPE_CHECKING:
     from kit.studies.claims import Claim
@@ -176,8 +175,7 @@ class Study:
 
     def arms_named(self, budget: str, names: Iterable[str] = ()) -> list[Arm]:
         """The arms of a budget: all, or the named ones in the study's order."""
-        if budget not in self.seeds:
-            raise unknown("budget", budget, self.seeds)
+        known("budget", budget, self.seeds)
         arms = {}
         for arm in self.arms(budget):
             if arm.name in arms:
@@ -188,8 +186,7 @@ class Study:
             arms[arm.name] = arm
         wanted = list(names) or list(arms)
         for name in wanted:
-            if name not in arms:
-                raise unknown("arm", name, arms)
+            known("arm", name, arms)
         return [arm for arm in arms.values() if arm.name in wanted]
 
     def number_of_seeds(self, budget: str, arm: Arm, asked: int | None = None) -> int:

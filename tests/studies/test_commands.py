@@ -118,14 +118,14 @@ def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["toi"], "Unknown study 'toi'.*Write 'toy'"),
+        (["toi"], "unknown study 'toi'.*mean 'toy'"),
         (["pruning"], "'pruning'.*not in this version.*Run one of"),
-        (["toy", "--budget", "quik"], "Unknown budget 'quik'.*Write 'quick'"),
-        (["toy", "--arm", "lwo"], "Unknown arm 'lwo'.*Write 'low'"),
+        (["toy", "--budget", "quik"], "unknown budget 'quik'.*mean 'quick'"),
+        (["toy", "--arm", "lwo"], "unknown arm 'lwo'.*mean 'low'"),
         (["toy", "--seeds", "0"], "seeds=0, expected at least 1"),
         (["toy", "--workers", "0"], "workers=0, expected at least 1"),
         (["toy", "--workers", "-2"], "workers=-2, expected at least 1"),
-        (["toy", "--backend", "tensorflo"], "Unknown backend.*Write 'tensorflow'"),
+        (["toy", "--backend", "tensorflo"], "unknown backend.*mean 'tensorflow'"),
     ],
 )
 def test_a_wrong_argument_is_named_and_nothing_is_run(runs, arguments, message):

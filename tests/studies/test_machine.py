@@ -11,6 +11,7 @@ from kit.studies import machine
 
 def test_workers_are_limited_by_cores_memory_and_a_gpu(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: list(range(16)))
+    monkeypatch.setattr(machine.cgroups, "cpu_quota", lambda: None)
     monkeypatch.setattr(machine, "memory", lambda: 64 * 2**30)
     assert machine.default_workers("cpu") == 16
     assert machine.default_workers("gpu") == 1
@@ -18,6 +19,25 @@ def test_workers_are_limited_by_cores_memory_and_a_gpu(monkeypatch):
     assert machine.default_workers("cpu") == 2
     monkeypatch.setattr(machine, "memory", lambda: 2**20)
     assert machine.default_workers("cpu") == 1
+
+
+@pytest.mark.parametrize("quota, usable", [(None, 4), (8.0, 4), (2.5, 2), (0.5, 1)])
+def test_a_quota_limits_workers_and_leaves_them_unpinned(monkeypatch, quota, usable):
+    monkeypatch.setattr(machine, "cores", lambda: [2, 3, 6, 7])
+    monkeypatch.setattr(machine, "memory", lambda: 64 * 2**30)
+    monkeypatch.setattr(machine.cgroups, "cpu_quota", lambda: quota)
+    assert machine.usable_cores() == machine.default_workers("cpu") == usable
+    pinned = [machine.core_of(worker) for worker in range(1, 6)]
+    assert pinned == ([2, 3, 6, 7, 2] if usable == 4 else [None] * 5)
+
+
+def test_a_limit_of_memory_is_respected(monkeypatch):
+    monkeypatch.setattr(machine.cgroups, "memory_limit", lambda: None)
+    present = machine.memory()
+    monkeypatch.setattr(machine.cgroups, "memory_limit", lambda: present / 2)
+    assert machine.memory() == present / 2
+    monkeypatch.setattr(machine.cgroups, "memory_limit", lambda: 9.2e18)
+    assert machine.memory() == present
 
 
 def test_cores_are_those_of_this_process():
@@ -61,5 +81,5 @@ def test_environment_names_versions_and_nothing_of_the_user():
 
 
 def test_an_unknown_backend_is_refused():
-    with pytest.raises(KitError, match="Unknown backend 'theano'"):
+    with pytest.raises(KitError, match="unknown backend 'theano'"):
         machine.check_backend("theano")
