@@ -48,7 +48,7 @@ from kit.probes.symmetry import (
     token_from_slice,
 )
 from kit.studies import committed, load
-from kit.studies.symmetry.claims import largest
+from kit.studies.symmetry.families import largest
 from kit.training import TrainConfig, train
 
 checks = {}  # what the checks of the exercises said

@@ -1,0 +1,191 @@
+"""Claims about order: who can know it, and what it is worth to know it (C1, C2).
+
+C7 and C8 are not the paper's: the order of the digits, and text.
+"""
+
+from functools import partial
+
+from kit.probes.symmetry import INVARIANCE_TOLERANCE
+from kit.studies.claims import AllOf, Claim, Custom, Difference, Exact, Value
+from kit.studies.symmetry.bounds import (
+    LOWEST_FIRST,
+    LUCK_OF_THE_LOSS,
+    PREFIX,
+    digits_stay_below,
+    passes,
+    stays_below,
+)
+from kit.studies.symmetry.families import LEARNT, of_those_run
+
+# Rounding leaves 1e-6 of the logits' size, a dependence on order a tenth and more.
+SURELY_BROKEN = 1e-3
+FEWER_STEPS = 200  # two evaluations, a tenth of the longest training
+SAME_LOSS = 0.1  # nats per character, about 5 % of what such a model has left
+
+FLOOR = LOWEST_FIRST.cross_entropy
+
+INVARIANT = [
+    "N-1-full",
+    "N-1-full-no-skips",
+    "N-1-causal",
+    "N-1-causal-no-skips",
+    "N-2-full",
+    "N-2-full-no-skips",
+    "N-3-full",
+    "N-3-full-no-skips",
+]
+BROKEN = [
+    "N-2-causal",
+    "N-2-causal-no-skips",
+    "N-3-causal",
+    "N-3-causal-no-skips",
+    *(
+        f"N-1-{mask}-{positions}"
+        for mask in ("full", "causal")
+        for positions in ("learned", "sinusoidal", "rotary", "alibi")
+    ),
+]
+
+
+def _changes(arms: list[str], **bound: float) -> AllOf:
+    weights = ("random_weights_change", "trained_weights_change")
+    return AllOf([Exact(arms, metric, form=".1e", **bound) for metric in weights])
+
+
+ORDER = (
+    Claim(
+        "C1a",
+        "Without positions, a full mask of any depth, and one causal block, predict "
+        "the same whatever the order of the earlier tokens",
+        "Theorem for the full mask (introduction); one causal block is our addition",
+        of_those_run(
+            INVARIANT, lambda arms: _changes(arms, at_most=INVARIANCE_TOLERANCE)
+        ),
+        "theorem",
+    ),
+    Claim(
+        "C1b",
+        "Two causal blocks, with or without skips, break that symmetry, and so do "
+        "learned, sinusoidal, rotary and ALiBi positions",
+        "Abstract: the causal mask is what tells positions apart",
+        of_those_run(BROKEN, lambda arms: _changes(arms, at_least=SURELY_BROKEN)),
+        "measured here",
+    ),
+    Claim(
+        "C2a",
+        "A causal model without positions learns 3-digit addition",
+        "Abstract and introduction: such models work; the paper's accuracy is unknown",
+        Value("B-none", "exact_match", at_least=LEARNT, form=".1%"),
+        "read in the paper",
+    ),
+    Claim(
+        "C2b",
+        "Every such run passes what an order-blind model can do, so it uses the order",
+        "What the argument needs: the causal mask is the only thing left to break the "
+        "symmetry",
+        Custom(partial(passes, "B-none")),
+        "derived here",
+    ),
+    Claim(
+        "C2c",
+        "Without positions and without a causal mask of two blocks or more, exact "
+        f"match stays at or below {LOWEST_FIRST.exact_match:.2%}, plus the luck of the "
+        "held-out pairs",
+        "Derived here by enumerating all pairs: the best that an invariant predictor "
+        "can do",
+        Custom(partial(stays_below, ("C-one-block", "E-full"))),
+        "derived here",
+    ),
+    Claim(
+        "C2d",
+        "Such a model reaches the floor of the loss that order-blindness allows, "
+        f"{FLOOR:.3f} nats per digit, to within 5 %",
+        "Derived here by the same enumeration",
+        AllOf(
+            [
+                Value(arm, "loss", at_most=1.05 * FLOOR, form=".3f")
+                for arm in ("C-one-block", "E-full")
+            ]
+        ),
+        "derived here",
+    ),
+    Claim(
+        "C2e",
+        "Two causal blocks are enough: without positions they pass that bound as well",
+        "Derived here: the symmetry breaks from the second block on",
+        Custom(partial(passes, "B-two-blocks")),
+        "derived here",
+    ),
+    Claim(
+        "C2f",
+        "Learned positions are all that the full mask lacks: with them it learns to "
+        "add",
+        "What the argument needs: positions break the symmetry as well",
+        Value("D-learned-full", "exact_match", at_least=LEARNT, form=".1%"),
+        "derived here",
+    ),
+    Claim(
+        "C2g",
+        "A prompt without positions under a full mask stays a bag even where the "
+        f"answer is causal: exact match at most {PREFIX.exact_match:.2%}, loss at "
+        f"least {PREFIX.cross_entropy:.3f} nats per digit, up to the luck of the "
+        "held-out pairs",
+        "Derived here by enumerating all pairs, for a prefix mask",
+        AllOf(
+            [
+                Custom(partial(stays_below, ("P-prefix",))),
+                Exact(
+                    ["P-prefix"],
+                    "loss",
+                    at_least=(1 - LUCK_OF_THE_LOSS) * PREFIX.cross_entropy,
+                    form=".3f",
+                ),
+            ]
+        ),
+        "derived here",
+    ),
+    Claim(
+        "C2h",
+        "Within that answer the causal mask tells the order: the loss falls at least "
+        f"5 % below {FLOOR:.3f} nats, the floor of a model that "
+        "reads the answer as a bag, too",
+        "Derived here: what the two floors leave between them is the answer's order",
+        Value("P-prefix", "loss", at_most=0.95 * FLOOR, form=".3f"),
+        "derived here",
+    ),
+    Claim(
+        "C2i",
+        "No digit of an order-blind model is right more often than counting allows, "
+        "whichever digit is written first, up to the luck of the held-out pairs",
+        "Derived here by the same enumeration, digit by digit",
+        of_those_run(
+            ["C-one-block", "E-full", "E-highest-first"],
+            lambda arms: Custom(partial(digits_stay_below, arms)),
+        ),
+        "derived here",
+    ),
+    Claim(
+        "C7",
+        "An answer is learnt more easily lowest digit first: with positions at least "
+        f"{FEWER_STEPS} steps sooner, and without them, where the steps run out, at "
+        "least a tenth of the sums more are right at the end",
+        "Others report it with positions (Lee et al., 2307.03381); the paper's own "
+        "order of digits is unknown",
+        AllOf(
+            [
+                Difference("A-highest-first", "A-learned", "steps_taken", FEWER_STEPS),
+                Difference("B-none", "B-highest-first", "exact_match", 0.1),
+            ]
+        ),
+        "second-hand",
+    ),
+    Claim(
+        "C8",
+        "On English text a causal model without positions does as well as one with "
+        f"them, to within {SAME_LOSS} nats per character",
+        "Follow-ups and earlier work report small differences; in the paper text is "
+        "not tried",
+        Difference("T-none", "T-learned", "loss", SAME_LOSS, "same", form=".3f"),
+        "second-hand",
+    ),
+)

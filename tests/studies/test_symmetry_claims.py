@@ -1,0 +1,164 @@
+"""The claims of the symmetry study, and its figures, on rows made by hand."""
+
+import numpy as np
+import pytest
+
+from kit.probes.ceilings import bayes_ceilings
+from kit.studies.results import Results, Row
+from kit.studies.symmetry import STUDY
+from kit.studies.symmetry.base import SCALES
+from kit.studies.symmetry.bounds import ceilings_of
+from kit.studies.symmetry.order import FEWER_STEPS, INVARIANT
+from kit.studies.verdicts import judge
+
+SOLVES, FAILS = {"exact_match": 0.99}, {"exact_match": 0.01}
+FEW = SCALES["full"].steps // 2  # steps of an arm that learns
+FLOOR = bayes_ceilings(digits=3, reverse=True).cross_entropy
+PREFIX_FLOOR = bayes_ceilings(digits=3, reverse=True, mask="prefix").cross_entropy
+
+
+def imagined(arm, as_claimed):
+    """Metrics of an arm in a world where every claim holds, or none does."""
+    if arm.name.startswith("N-"):
+        invariant = (arm.name in INVARIANT) == as_claimed
+        change = 1e-7 if invariant else 0.5
+        return {"random_weights_change": change, "trained_weights_change": change}
+    if arm.name.startswith("T-"):
+        worse = 1.01 if as_claimed else 1.3
+        return {"loss": 2.0 * worse if arm.name == "T-none" else 2.0}
+    blind = arm.name.startswith(("C-", "E-", "P-"))
+    failing = blind or arm.name.startswith(("G-", "K-", "J-4-attention", "B-highest"))
+    found = dict(FAILS if failing == as_claimed else SOLVES)
+    if arm.name.startswith("H-"):
+        found = {"exact_match": 0.6 if as_claimed else 0.01}
+    kept = (not arm.name.startswith("G-")) == as_claimed
+    found |= {"own_token_margin": 0.7 if kept else 0.1}
+    found |= {"diagonal_dominance": 9.0 if kept else 1.0}
+    slower = as_claimed and arm.name.endswith("highest-first")
+    found |= {"steps_taken": FEW + 2 * FEWER_STEPS * slower}
+    best = ceilings_of(arm.spec["task"]).digit_accuracies
+    right = [0.97 * share if blind == as_claimed else 1.0 for share in best]
+    found |= {f"digit_{k}_accuracy": share for k, share in enumerate(right)}
+    floor = PREFIX_FLOOR if arm.name.startswith("P-") else FLOOR
+    return found | {"loss": floor * (1.01 if as_claimed else 2.0)}
+
+
+def imagined_row(cell, metrics, **others):
+    return Row(
+        **{name: getattr(cell.arm, name) for name in ("label", "spec")},
+        key=cell.key,
+        study="symmetry",
+        budget="imagined",
+        arm=cell.arm.name,
+        seed=cell.seed,
+        status="finished",
+        metrics=metrics,
+        **others,
+    )
+
+
+def imagined_rows(budget, as_claimed=True, **arms_of_their_own):
+    """Rows of a whole budget, with some metrics of some arms replaced."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for cell in STUDY.cells(budget):
+        metrics = imagined(cell.arm, as_claimed)
+        metrics |= arms_of_their_own.get(cell.arm.name.replace("-", "_"), {})
+        noisy = {k: v * (1 + 0.002 * rng.normal()) for k, v in metrics.items()}
+        rows.append(imagined_row(cell, noisy))
+    return rows
+
+
+def judged(rows):
+    verdicts = judge(STUDY.claims, Results(rows, "imagined"))
+    return {verdict.claim: verdict for verdict in verdicts}
+
+
+FULL_ONLY = {"C2e", "C2f", "C2g", "C2h", "C4b", "C4c", "C4d", "C6b", "C7", "C8"}
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+@pytest.mark.parametrize("as_claimed", [True, False])
+def test_every_claim_can_be_answered_either_way(budget, as_claimed):
+    expected = "reproduced" if as_claimed else "not reproduced"
+    verdicts = judged(imagined_rows(budget, as_claimed))
+    other = {id: v.sentence for id, v in verdicts.items() if v.verdict != expected}
+    assert set(other) == (FULL_ONLY if budget == "quick" else set()), other
+
+
+@pytest.mark.parametrize("claim", ["C2f", "C4d", "C7", "C8"])
+def test_a_claim_on_noise_is_undecided(claim):
+    """Seeds that disagree: the interval holds the bound, whatever the mean is."""
+    arm, metric, values = {
+        "C2f": ("D-learned-full", "exact_match", [0.1, 0.9, 0.95]),
+        "C4d": ("J-4-feed-forward", "exact_match", [0.0, 0.9, 0.3]),
+        "C7": ("A-highest-first", "steps_taken", [1000, 2000, 1100]),
+        "C8": ("T-none", "loss", [2.0, 2.3, 2.02]),
+    }[claim]
+    rows = imagined_rows("full")
+    for row in rows:
+        if row.arm == arm:
+            row.metrics[metric] = values[row.seed]
+    assert judged(rows)[claim].verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    "loss, bounded, below",
+    [
+        (0.80, "not reproduced", "reproduced"),  # less than a bag allows: a leak
+        (PREFIX_FLOOR, "reproduced", "reproduced"),
+        (FLOOR, "reproduced", "not reproduced"),  # the answer is read as a bag, too
+    ],
+)
+def test_the_prefix_mask_is_judged_between_two_floors(loss, bounded, below):
+    verdicts = judged(imagined_rows("full", P_prefix={"loss": loss}))
+    assert verdicts["C2g"].verdict == bounded
+    assert verdicts["C2h"].verdict == below
+
+
+def test_one_digit_over_its_bound_is_found_and_named():
+    leak = {"digit_2_accuracy": 0.7}
+    finding = judged(imagined_rows("full", E_highest_first=leak))["C2i"]
+    assert finding.verdict == "not reproduced"
+    assert "digit 2 of E-highest-first" in finding.sentence
+    # In the other order the same digit may be right as often.
+    assert ceilings_of({"reverse_answer": True}).digit_accuracies[2] < 0.7
+    fine = judged(imagined_rows("full", B_none=leak))["C2i"]
+    assert fine.verdict == "reproduced"
+
+
+def test_both_sides_of_the_control_get_the_best_of_the_same_search():
+    def both(rate):
+        return {f"K-4-learned-{rate}": 0.97, f"K-4-{rate}": 0.97}
+
+    for found, verdict in (
+        ({"I-4-consecutive": 0.0, "K-4-learned-rate-x0.3": 0.97}, "reproduced"),
+        ({"I-4-consecutive": 0.97, "K-4-rate-x0.1": 0.97}, "not reproduced"),
+        (both("rate-x0.1"), "not reproduced"),
+    ):
+        rows = imagined_rows("full")
+        for row in rows:
+            row.metrics["exact_match"] = found.get(
+                row.arm, row.metrics.get("exact_match")
+            )
+        assert judged(rows)["C6a"].verdict == verdict, found
+    # A rate that only one side was given is no part of the search.
+    rows = [row for row in imagined_rows("full") if "K-4-learned" not in row.arm]
+    assert "learning rate" not in judged(rows)["C6a"].sentence
+
+
+def test_every_figure_is_drawn_from_imagined_rows():
+    point = {"step": 10, "validation_loss": 1.0, "validation_exact_match": 0.5}
+    rows = [
+        imagined_row(
+            cell,
+            imagined(cell.arm, as_claimed=True),
+            history=[point, point | {"step": 20}],
+            probes={"own_token_margin": [1.0, 0.5, 0.2]},
+        )
+        for cell in STUDY.cells("smoke")
+    ]
+    drawn = [figure.name for figure in STUDY.figures(Results(rows, "smoke"))]
+    expected = ["learning", "loss", "skips", "invariance", "slices", "text"]
+    assert drawn == expected
+    assert STUDY.figures(Results([], "smoke")) == []
