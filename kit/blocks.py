@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from kit.checks import check_choices, check_number, check_positive
+from kit.checks import check_choices, check_number, check_whole
 from kit.errors import KitError, known
 
 
@@ -53,8 +53,8 @@ class BlockConfig:
     def __post_init__(self) -> None:
         check_choices(self)
         for name in ("num_heads", "num_key_value_heads", "head_dim"):
-            check_positive(self, name)
-        check_positive(self, "feed_forward_dim")
+            check_whole(self, name)
+        check_whole(self, "feed_forward_dim")
         check_number(self, "attention_skip", math.isfinite, "that is finite")
         check_number(self, "feed_forward_skip", math.isfinite, "that is finite")
         check_number(self, "dropout", lambda rate: 0 <= rate < 1, "in [0, 1)")

@@ -1,7 +1,11 @@
 """Checks of the values of a config, shared by all configs."""
 
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from inspect import signature
+from numbers import Real
+from operator import index
 from typing import Any
 
 from kit.errors import KitError, known
@@ -26,15 +30,43 @@ def check_choices(config: Any) -> None:
             known(f"value for {entry.name}:", value, CHOICES[entry.name])
 
 
-def check_positive(config: Any, name: str) -> None:
-    """Raise a `KitError` for a size below 1; one whose default is `None` may be."""
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A whole number of Python or NumPy as one of Python.
+
+    Raises:
+        KitError: It is none, or it is below `least`.
+
+    Example:
+        >>> import numpy as np
+        >>> whole("steps", np.int64(3))
+        3
+    """
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        wanted = "a positive whole number" if least else "a whole number from 0"
+        raise KitError(f"{name}={value!r} is not {wanted}", f"Use {name} >= {least}")
+    return number
+
+
+def check_whole(config: Any, name: str, least: int = 1) -> None:
+    """Raise a `KitError` for what is no whole number from `least`.
+
+    A field whose default is `None` may be that. A NumPy integer becomes Python's, so
+    that a config stays plain data.
+    """
     value = getattr(config, name)
-    if value is None and getattr(type(config), name, 0) is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise KitError(
-            f"{name}={value!r} is not a positive whole number", f"Use {name} >= 1"
-        )
+    if value is not None or getattr(type(config), name, 0) is not None:
+        object.__setattr__(config, name, whole(name, value, least))
+
+
+def check_flag(config: Any, name: str) -> None:
+    """Raise a `KitError` for what is neither true nor false."""
+    value = getattr(config, name)
+    if not isinstance(value, bool):
+        raise KitError(f"{name}={value!r} is not a truth value", "Use True or False")
 
 
 def check_number(
@@ -42,16 +74,49 @@ def check_number(
 ) -> None:
     """Raise a `KitError` for what is no number, or not such as `is_good` wants it.
 
+    A field whose default is `None` may be that. A NumPy number becomes Python's.
+
     Args:
         config: The config.
         name: The name of its field.
         is_good: Whether a number will do; false for NaN.
         expected: The same in words that follow "a number".
     """
-    value = getattr(config, name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and is_good(value)):
+    value, default = getattr(config, name), getattr(type(config), name, None)
+    if value is None and default is None:
+        return
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and is_good(float(value))):
+        example = "" if default is None else f", such as {default:g}"
         raise KitError(
             f"{name}={value!r} is not a number {expected}",
-            f"Use a number {expected}, such as {getattr(type(config), name):g}",
+            f"Use a number {expected}{example}",
         )
+    if not isinstance(value, int | float):
+        object.__setattr__(config, name, float(value))
+
+
+def check_fields(
+    kind: Callable[..., Any], data: Any, required: Iterable[str] = ()
+) -> None:
+    """Raise a `KitError` unless `data` hold the fields that make a `kind`.
+
+    Args:
+        kind: A class.
+        data: Field names to values, such as JSON gave them.
+        required: Fields that must be there although they have a default.
+    """
+    if not isinstance(data, Mapping):
+        raise KitError(
+            f"{reprlib.repr(data)} is not a mapping of {kind.__name__} fields",
+            f"Use what {kind.__name__}.to_dict() returns",
+        )
+    parameters = signature(kind).parameters
+    for name in data:
+        known(f"{kind.__name__} field", name, parameters)
+    needed = [*required, *(n for n, p in parameters.items() if p.default is p.empty)]
+    for name in needed:
+        if name not in data:
+            raise KitError(
+                f"{kind.__name__} field {name!r} is missing", f"Give {name} a value"
+            )

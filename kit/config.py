@@ -5,13 +5,21 @@ the difference to the base (`kit.labels`), and label and run cannot disagree.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from kit.blocks import BLOCK_PRESETS, BlockConfig, block_preset
-from kit.checks import CHOICES, check_choices, check_number, check_positive
-from kit.errors import KitError, known
+from kit.checks import (
+    CHOICES,
+    check_choices,
+    check_fields,
+    check_flag,
+    check_number,
+    check_whole,
+)
+from kit.errors import KitError
 
 __all__ = ["BLOCK_PRESETS", "CHOICES", "BlockConfig", "ModelConfig", "block_preset"]
 
@@ -68,7 +76,10 @@ class ModelConfig:
         self._check_blocks()
         check_choices(self)
         for name in ("vocabulary_size", "context_length", "width", "prefix_length"):
-            check_positive(self, name)
+            check_whole(self, name)
+        check_whole(self, "padding_id", least=0)
+        for name in ("tied_head", "fused_attention"):
+            check_flag(self, name)
         for name in ("norm_epsilon", "rotary_base"):
             check_number(self, name, lambda value: 0 < value < math.inf, "above 0")
         check_number(self, "initializer_std", lambda std: 0 <= std < math.inf, "from 0")
@@ -83,9 +94,7 @@ class ModelConfig:
                 f"{self.context_length}",
                 "Use a prefix that fits the context",
             )
-        if self.padding_id is not None and not (
-            0 <= self.padding_id < self.vocabulary_size
-        ):
+        if (self.padding_id or 0) >= self.vocabulary_size:
             raise KitError(
                 f"padding_id={self.padding_id} is not a token of a vocabulary of "
                 f"{self.vocabulary_size}",
@@ -153,8 +162,11 @@ class ModelConfig:
         **shared: Any,
     ) -> "ModelConfig":
         """A model of `num_blocks` equal blocks; `shared` are the other fields."""
-        if num_blocks < 1:
-            raise KitError(f"num_blocks={num_blocks} is below 1", "Use 1 or more")
+        if num_blocks not in range(1, sys.maxsize):
+            raise KitError(
+                f"num_blocks={num_blocks!r} is not a positive whole number",
+                "Use num_blocks >= 1",
+            )
         if isinstance(block, str):
             block = block_preset(block)
         return cls(blocks=(block,) * num_blocks, **shared)
@@ -170,13 +182,12 @@ class ModelConfig:
         """
         blocks = list(self.blocks)
         for index, changes in edits.items():
-            if not 0 <= index < len(blocks):
+            if index not in range(len(blocks)):
                 raise KitError(
-                    f"there is no block {index} in a model of {len(blocks)} blocks",
+                    f"there is no block {index!r} in a model of {len(blocks)} blocks",
                     f"Use an index from 0 to {len(blocks) - 1}",
                 )
-            for name in changes:
-                known("BlockConfig field", name, [f.name for f in fields(BlockConfig)])
+            check_fields(BlockConfig, changes)
             blocks[index] = replace(blocks[index], **changes)
         return replace(self, blocks=tuple(blocks))
 
@@ -189,16 +200,18 @@ class ModelConfig:
         """The config that `to_dict` wrote.
 
         Raises:
-            KitError: A field is unknown to this version.
+            KitError: A field is unknown or missing, or its value is out of range.
         """
-        for name in data:
-            known("ModelConfig field", name, [f.name for f in fields(cls)])
-        blocks = []
-        for block in data.get("blocks", ()):
-            for name in block:
-                known("BlockConfig field", name, [f.name for f in fields(BlockConfig)])
-            blocks.append(BlockConfig(**block))
-        return cls(**{**data, "blocks": tuple(blocks)})
+        check_fields(cls, data, required=["blocks"])
+        if not isinstance(data["blocks"], Sequence):
+            raise KitError(
+                f"blocks={data['blocks']!r} is not a list of blocks",
+                "Give one mapping of BlockConfig fields for each block",
+            )
+        for block in data["blocks"]:
+            check_fields(BlockConfig, block)
+        blocks = tuple(BlockConfig(**block) for block in data["blocks"])
+        return cls(**{**data, "blocks": blocks})
 
 
 def _alternatives(values: list[int]) -> str:

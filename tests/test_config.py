@@ -140,7 +140,7 @@ def test_every_choice_makes_a_config(field):
 
 @pytest.mark.parametrize("number", [0, -1])
 def test_uniform_needs_a_block(number):
-    with pytest.raises(KitError, match=f"num_blocks={number} is below 1"):
+    with pytest.raises(KitError, match=f"num_blocks={number} is not a positive"):
         ModelConfig.uniform(number, **SIZES)
 
 
@@ -193,11 +193,51 @@ def test_configs_survive_json_and_are_hashable(name):
         ({"blocks": [{"hads": 3}]}, "unknown BlockConfig field 'hads'"),
         ({"width": "wide"}, "width='wide'"),
         ({"vocabulary_size": None}, "vocabulary_size=None"),
+        ({"tied_head": "yes"}, "tied_head='yes' is not a truth value"),
+        ({"padding_id": 1.0}, "padding_id=1.0 is not a whole number"),
+        ({"norm_epsilon": "small"}, "norm_epsilon='small'"),
+        ({"mask": ["causal"]}, "unknown value for mask"),
+        ({"blocks": 3}, "blocks=3 is not a list"),
+        ({"blocks": [3]}, "3 is not a mapping of BlockConfig fields"),
+        ({"blocks": [{"num_heads": "4"}]}, "num_heads='4'"),
+        ({"blocks": [{"attention_skip": None}]}, "attention_skip=None"),
     ],
 )
 def test_unreadable_dictionaries(change, message):
     with pytest.raises(KitError, match=message):
         ModelConfig.from_dict({**ModelConfig(**SIZES).to_dict(), **change})
+
+
+@pytest.mark.parametrize("name", ["vocabulary_size", "context_length", "blocks"])
+def test_a_missing_field_is_named(name):
+    data = ModelConfig(**SIZES).to_dict()
+    del data[name]
+    with pytest.raises(KitError, match=f"ModelConfig field '{name}' is missing"):
+        ModelConfig.from_dict(data)
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, TrainConfig])
+@pytest.mark.parametrize("data", [None, 3, ["width"], "width"])
+def test_what_is_no_mapping_is_refused(kind, data):
+    with pytest.raises(KitError, match=f"is not a mapping of {kind.__name__} fields"):
+        kind.from_dict(data)
+
+
+def test_numpy_numbers_become_plain_ones():
+    sizes = {name: np.int64(value) for name, value in SIZES.items()}
+    block = BlockConfig(num_heads=np.int32(2), attention_skip=np.float32(0.5))
+    config = ModelConfig(**sizes, blocks=[block])
+    assert config == ModelConfig(
+        **SIZES, blocks=[BlockConfig(num_heads=2, attention_skip=0.5)]
+    )
+    json.dumps(config.to_dict())
+    json.dumps(TrainConfig(steps=np.int64(100), clip_norm=np.float32(1)).to_dict())
+
+
+@pytest.mark.parametrize("number", [2.0, "2", None])
+def test_a_number_of_blocks_is_whole(number):
+    with pytest.raises(KitError, match="num_blocks="):
+        ModelConfig.uniform(number, **SIZES)
 
 
 def test_configs_cannot_be_changed():
@@ -220,6 +260,14 @@ BAD_TRAINING = {
     "beta one": ({"beta_1": 1.0}, "beta_1=1.0"),
     "beta negative": ({"beta_2": -0.5}, "beta_2=-0.5"),
     "no clipping": ({"clip_norm": 0.0}, "clip_norm=0.0.*None"),
+    "clipping in words": ({"clip_norm": "no"}, "clip_norm='no'"),
+    "half a warm-up": ({"warmup_steps": 1.5}, "warmup_steps=1.5"),
+    "negative warm-up": ({"warmup_steps": -1}, "warmup_steps=-1"),
+    "target in words": (
+        {"target_metric": "loss", "target_value": "low"},
+        "target_value='low'",
+    ),
+    "target nan": ({"target_metric": "loss", "target_value": NAN}, "target_value=nan"),
     "unknown schedule": ({"schedule": "cosin"}, "Did you mean 'cosine'"),
     "unknown precision": ({"precision": "float16"}, "float32, bfloat16"),
     "target without value": ({"target_metric": "loss"}, "clashes with target_value"),

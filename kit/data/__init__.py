@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kit.checks import check_fields
 from kit.data.addition import PAD, Addition
 from kit.data.batch import IGNORED, Batch, Scores, Task, token_metrics
 from kit.data.corpora import Corpus, load_corpus
@@ -30,12 +31,13 @@ def task_from_spec(spec: Mapping[str, Any]) -> Any:
     """The task that `task.spec()` describes.
 
     Raises:
-        KitError: There is no such task.
+        KitError: There is no such task, or it has other settings.
 
     Example:
         >>> task_from_spec({"task": "addition", "digits": 2}).context_length
         8
     """
-    kind = known("task", spec.get("task"), TASKS)
+    kind = TASKS[known("task", spec.get("task"), TASKS)]
     settings = {k: v for k, v in spec.items() if k not in ("task", "fingerprint")}
-    return TASKS[kind](**settings)
+    check_fields(kind, settings)
+    return kind(**settings)

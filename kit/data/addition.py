@@ -3,12 +3,14 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from kit.checks import check_flag, check_whole
 from kit.data.batch import IGNORED, Batch, Scores, generator, token_metrics
+from kit.data.digits import spell
 from kit.errors import KitError, known
 
 SYMBOLS = (*"0123456789", "+", "=", "<end>", "<pad>")
@@ -64,10 +66,13 @@ class Addition:
     def __post_init__(self) -> None:
         known("value for loss_on:", self.loss_on, ("answer", "all"))
         known("value for protocol:", self.protocol, ("sequence", "next_token"))
-        if self.digits not in range(1, 10):
+        for name in ("digits", "validation_pairs", "training_pairs"):
+            check_whole(self, name)
+        check_whole(self, "split_seed", least=0)
+        for name in ("zero_padding", "reverse_answer", "start"):
+            check_flag(self, name)
+        if self.digits > 9:
             raise KitError(f"digits={self.digits} is not in 1 to 9", "Use 1 to 9")
-        if self.split_seed < 0:
-            raise KitError(f"split_seed={self.split_seed} is negative", "Use 0 or more")
         if self.protocol == "next_token" and self.loss_on == "all":
             raise KitError(
                 'protocol="next_token" clashes with loss_on="all": it learns one '
@@ -76,12 +81,6 @@ class Addition:
             )
         limit = self.limit * (self.limit + 1) // 2
         training = 1 if self.training_pairs is None else self.training_pairs
-        if min(self.validation_pairs, training) < 1:
-            raise KitError(
-                f"validation_pairs={self.validation_pairs} and training_pairs="
-                f"{self.training_pairs} must be positive",
-                "Use at least one pair of each",
-            )
         if self.validation_pairs + training > limit:
             raise KitError(
                 f"{self.validation_pairs + training} pairs were asked for, and "
@@ -175,17 +174,19 @@ class Addition:
         """Inputs and targets of a + b, for two arrays of operands.
 
         Raises:
-            KitError: The arrays differ in length, or an operand has too many digits.
+            KitError: The arrays differ in length, or an operand is not a whole number
+                of at most `digits` digits.
+
+        Example:
+            >>> task = Addition(digits=1, reverse_answer=True)
+            >>> inputs, targets = task.encode([7, 9], [5, 0])
+            >>> [task.text(row) for row in inputs]
+            ['7+5=2', '9+0=9']
+            >>> targets.tolist()
+            [[-1, -1, -1, 2, 1], [-1, -1, -1, 9, 0]]
         """
         a, b = np.asarray(a), np.asarray(b)
-        if (
-            a.shape != b.shape
-            or ((a < 0) | (a >= self.limit) | (b < 0) | (b >= self.limit)).any()
-        ):
-            raise KitError(
-                f"the operands are not two equally long lists of 0 to {self.limit - 1}",
-                "Use more digits, or smaller numbers",
-            )
+        self._check_operands(a, b)
         sequences = self._sequences(a, b)
         following = sequences[:, 1:]
         ignored = following == PAD
@@ -198,15 +199,29 @@ class Addition:
         """Tokens as text, without padding."""
         return "".join(SYMBOLS[token] for token in np.asarray(tokens) if token != PAD)
 
+    def _check_operands(self, a: np.ndarray, b: np.ndarray) -> None:
+        both = np.array([a, b]) if a.ndim == 1 and a.shape == b.shape else None
+        if (
+            both is None
+            or both.dtype.kind not in "iu"
+            or ((both < 0) | (both >= self.limit)).any()
+        ):
+            raise KitError(
+                "the operands are not two equally long lists of whole numbers from 0 "
+                f"to {self.limit - 1}",
+                "Use more digits, or smaller numbers",
+            )
+
     def _sequences(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        answer = _numbers(a + b, self.digits + 1, self.zero_padding)
+        zero = 0 if self.zero_padding else PAD  # in place of leading zeros
+        answer = spell(a + b, self.digits + 1, zero)
         if self.reverse_answer:
             answer = answer[:, ::-1]
         plus, equals = self.start + self.digits, self.prompt_length - 1
         sequences = np.full((len(a), self.context_length + 1), END, "int32")
-        sequences[:, self.start : plus] = _numbers(a, self.digits, self.zero_padding)
+        sequences[:, self.start : plus] = spell(a, self.digits, zero)
         sequences[:, plus] = PLUS
-        sequences[:, plus + 1 : equals] = _numbers(b, self.digits, self.zero_padding)
+        sequences[:, plus + 1 : equals] = spell(b, self.digits, zero)
         sequences[:, equals] = EQUALS
         sequences[:, equals + 1 : equals + 2 + self.digits] = answer
         if self.zero_padding:
@@ -253,25 +268,6 @@ class Addition:
             _, first = np.unique(self._unordered(*kept), return_index=True)
             kept = kept[:, np.sort(first)]
         return kept[:, :count]
-
-
-def _numbers(values: np.ndarray, width: int, zero_padding: bool) -> np.ndarray:
-    """(count, width) digits, highest first; leading zeros are PAD or 0."""
-    if width <= 5:
-        return _number_table(width, zero_padding)[values]
-    return _spell(values, width, zero_padding)
-
-
-@cache
-def _number_table(width: int, zero_padding: bool) -> np.ndarray:
-    return _spell(np.arange(10**width), width, zero_padding)
-
-
-def _spell(values: np.ndarray, width: int, zero_padding: bool) -> np.ndarray:
-    powers = 10 ** np.arange(width - 1, -1, -1)
-    digits = values[:, None] // powers % 10
-    leading = (values[:, None] < powers) & (powers > 1) & (not zero_padding)
-    return np.where(leading, PAD, digits).astype("int32")
 
 
 def _contains(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -4,11 +4,13 @@ import hashlib
 import json
 import math
 from functools import cached_property, lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kit.checks import whole
 from kit.data.batch import Batch, Scores, generator, token_metrics
 from kit.data.corpora import Corpus, load_corpus
 from kit.data.tokenizers import Tokenizer, get_tokenizer
@@ -63,7 +65,10 @@ class TextTask:
         validation_tokens: int | None = 65_536,
         sampling: str = "random",
     ):
-        _check_sizes(context_length, validation_fraction, validation_tokens)
+        _check_fraction(validation_fraction)
+        context_length = whole("context_length", context_length)
+        if validation_tokens is not None:
+            validation_tokens = whole("validation_tokens", validation_tokens)
         self.corpus = corpus if isinstance(corpus, Corpus) else load_corpus(corpus)
         published = self.corpus.num_validation is not None
         self.context_length = context_length
@@ -214,18 +219,9 @@ def _shuffled(num_windows: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, epoch).permutation(num_windows)
 
 
-def _check_sizes(
-    context_length: int, validation_fraction: float, validation_tokens: int | None
-) -> None:
-    if context_length < 1:
-        raise KitError(f"context_length={context_length} is below 1", "Use 1 or more")
-    if not 0 < validation_fraction < 1:
+def _check_fraction(share: float) -> None:
+    if not (isinstance(share, Real) and 0 < share < 1):
         raise KitError(
-            f"validation_fraction={validation_fraction} is not between 0 and 1",
+            f"validation_fraction={share!r} is not a number between 0 and 1",
             "Use for example 0.1",
-        )
-    if validation_tokens is not None and validation_tokens < 1:
-        raise KitError(
-            f"validation_tokens={validation_tokens} is below 1",
-            "Use 1 or more, or None for the whole validation part",
         )

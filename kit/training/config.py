@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from kit.checks import check_number, check_positive
+from kit.checks import check_fields, check_number, check_whole
 from kit.errors import KitError, known
 
 LOWER_IS_BETTER = ("loss", "perplexity")
@@ -57,13 +57,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "evaluate_every"):
-            check_positive(self, name)
+            check_whole(self, name)
+        check_whole(self, "warmup_steps", least=0)
         check_number(self, "learning_rate", lambda x: 0 < x < math.inf, "above 0")
         for name in ("final_learning_rate", "weight_decay"):
             check_number(self, name, lambda x: 0 <= x < math.inf, "from 0")
         for name in ("beta_1", "beta_2"):
             check_number(self, name, lambda x: 0 <= x < 1, "in [0, 1)")
-        if not 0 <= self.warmup_steps <= self.steps:
+        check_number(self, "clip_norm", lambda x: x > 0, "above 0, or None")
+        check_number(self, "target_value", math.isfinite, "that is finite")
+        if self.warmup_steps > self.steps:
             raise KitError(
                 f"warmup_steps={self.warmup_steps} is not in 0 to steps={self.steps}",
                 "Use fewer warm-up steps",
@@ -73,11 +76,6 @@ class TrainConfig:
                 f"evaluate_every={self.evaluate_every} does not divide "
                 f"steps={self.steps}",
                 "Choose a divisor, so that the last step is evaluated",
-            )
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise KitError(
-                f"clip_norm={self.clip_norm} is not positive",
-                "Use clip_norm=None for no clipping",
             )
         if (self.target_metric is None) != (self.target_value is None):
             raise KitError(
@@ -107,7 +105,10 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TrainConfig":
-        """The config that `to_dict` wrote."""
-        for name in data:
-            known("TrainConfig field", name, [entry.name for entry in fields(cls)])
+        """The config that `to_dict` wrote; a missing field has its default.
+
+        Raises:
+            KitError: A field is unknown, or its value is out of range.
+        """
+        check_fields(cls, data)
         return cls(**data)

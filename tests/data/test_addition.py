@@ -1,5 +1,6 @@
 """Addition: true equations, an exact split, targets where they belong."""
 
+import json
 import statistics
 import time
 from dataclasses import replace
@@ -316,9 +317,14 @@ def test_a_batch_of_256_takes_less_than_a_millisecond(padding, protocol):
 
 
 BAD = {
-    "digits 0": ({"digits": 0}, "digits=0 is not in 1 to 9"),
+    "digits 0": ({"digits": 0}, "digits=0 is not a positive whole number"),
     "digits 10": ({"digits": 10}, "digits=10 is not in 1 to 9"),
     "digits 1.5": ({"digits": 1.5}, "digits=1.5"),
+    "digits 3.0": ({"digits": 3.0}, "digits=3.0 is not a positive whole number"),
+    "half a pair": ({"validation_pairs": 2.5}, "validation_pairs=2.5"),
+    "true pairs": ({"training_pairs": True}, "training_pairs=True"),
+    "seed in words": ({"split_seed": "one"}, "split_seed='one'"),
+    "flag in words": ({"start": "yes"}, "start='yes' is not a truth value"),
     "no validation": ({"validation_pairs": 0}, "validation_pairs=0"),
     "no training": ({"training_pairs": 0}, "training_pairs=0"),
     "all held out": (
@@ -344,7 +350,18 @@ def test_bad_settings_are_one_line_errors(key):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("operands", [([1000], [1]), ([1], [-1]), ([1, 2], [3])])
+def test_numpy_integers_are_whole_numbers():
+    sizes = {"digits": 2, "validation_pairs": 10, "training_pairs": 20}
+    numpy = {name: np.int64(value) for name, value in sizes.items()}
+    task = Addition(**numpy, split_seed=np.uint8(3))
+    plain = Addition(**sizes, split_seed=3)
+    assert task == plain and json.dumps(task.spec()) == json.dumps(plain.spec())
+
+
+@pytest.mark.parametrize(
+    "operands",
+    [([1000], [1]), ([1], [-1]), ([1, 2], [3]), ([1.5], [2]), (1, 2), ([[1]], [[2]])],
+)
 def test_operands_out_of_range_are_errors(operands):
     with pytest.raises(KitError, match="operands"):
         Addition(digits=3).encode(*operands)
