@@ -1,5 +1,7 @@
 """The claims of the symmetry study, and its figures, on rows made by hand."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from kit.studies.symmetry.bounds import ceilings_of
 from kit.studies.symmetry.order import FEWER_STEPS, INVARIANT
 from kit.studies.verdicts import judge
 
+cells = functools.cache(STUDY.cells)
 SOLVES, FAILS = {"exact_match": 0.99}, {"exact_match": 0.01}
 FEW = SCALES["full"].steps // 2  # steps of an arm that learns
 FLOOR = bayes_ceilings(digits=3, reverse=True).cross_entropy
@@ -61,7 +64,7 @@ def imagined_rows(budget, as_claimed=True, **arms_of_their_own):
     """Rows of a whole budget, with some metrics of some arms replaced."""
     rng = np.random.default_rng(0)
     rows = []
-    for cell in STUDY.cells(budget):
+    for cell in cells(budget):
         metrics = imagined(cell.arm, as_claimed)
         metrics |= arms_of_their_own.get(cell.arm.name.replace("-", "_"), {})
         noisy = {k: v * (1 + 0.002 * rng.normal()) for k, v in metrics.items()}
@@ -147,18 +150,96 @@ def test_both_sides_of_the_control_get_the_best_of_the_same_search():
     assert "learning rate" not in judged(rows)["C6a"].sentence
 
 
-def test_every_figure_is_drawn_from_imagined_rows():
+def imagined_probes(arm):
+    """Probes with as many layers as the arm has, and as many places as it shows."""
+    layers = len(arm.spec["model"]["blocks"]) + 1
+    places = 9 if arm.spec.get("probed") else 12
+    by_layer = np.linspace(0.9, 0.2, layers).tolist()
+    return {
+        **dict.fromkeys(["position_probe", "own_token_margin"], by_layer),
+        **dict.fromkeys(["neighbour_cosine", "distant_cosine"], by_layer),
+        "diagonal_dominance": by_layer[1:],
+        "last_correlation": [[None] * places, *np.eye(places)[1:].tolist()],
+    }
+
+
+class Watched(Results):
+    """Results that remember which arms somebody asked for."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.asked = set()
+
+    def of(self, arm):
+        self.asked.add(arm)
+        return super().of(arm)
+
+
+@pytest.fixture(scope="module")
+def watched():
     point = {"step": 10, "validation_loss": 1.0, "validation_exact_match": 0.5}
-    rows = [
-        imagined_row(
-            cell,
-            imagined(cell.arm, as_claimed=True),
-            history=[point, point | {"step": 20}],
-            probes={"own_token_margin": [1.0, 0.5, 0.2]},
-        )
-        for cell in STUDY.cells("smoke")
+    history = [point, point | {"step": 20}]
+    digits = {f"digit_{k}_loss": 1.0 for k in range(4)}
+    return Watched(
+        [
+            imagined_row(
+                cell,
+                imagined(cell.arm, as_claimed=True) | digits,
+                history=history,
+                probes=imagined_probes(cell.arm),
+            )
+            for cell in cells("full")
+        ],
+        "full",
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(watched):
+    return STUDY.figures(watched)
+
+
+def test_every_figure_is_drawn_with_a_caption(drawn):
+    assert [figure.name for figure in drawn] == [
+        "learning",
+        "loss",
+        "digits",
+        "skips",
+        "invariance",
+        "slices",
+        "position",
+        "cosine",
+        "dominance",
+        "correlation",
+        "text",
     ]
-    drawn = [figure.name for figure in STUDY.figures(Results(rows, "smoke"))]
-    expected = ["learning", "loss", "skips", "invariance", "slices", "text"]
-    assert drawn == expected
+    assert all(len(figure.caption) > 60 for figure in drawn)
+
+
+def test_both_orders_of_digits_stand_beside_their_own_bounds(drawn):
+    (digits,) = [figure for figure in drawn if figure.name == "digits"]
+    axes = {ax.get_title(): ax for ax in digits.figure.axes}
+    assert list(axes) == [
+        f"{kind}, {order} first"
+        for order in ("lowest", "highest")
+        for kind in ("accuracy", "loss, nats")
+    ]
+    for title, ax in axes.items():
+        best = ceilings_of({"reverse_answer": "lowest" in title})
+        bound = best.digit_cross_entropies if "loss" in title else best.digit_accuracies
+        lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+        drawn = lines["best that counting allows, full mask"]
+        assert tuple(drawn) == bound
+
+
+def test_no_arm_is_trained_for_nothing(watched, drawn):
+    """Every arm answers a claim or is seen in a figure."""
+    assert drawn
+    judge(STUDY.claims, watched)
+    assert {arm.name for arm in STUDY.arms("full")} <= watched.asked
+
+
+def test_results_without_rows_have_no_figures():
     assert STUDY.figures(Results([], "smoke")) == []
+    only_text = [row for row in imagined_rows("full") if row.arm == "T-none"]
+    assert [f.name for f in STUDY.figures(Results(only_text))] == ["text"]

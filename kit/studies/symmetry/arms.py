@@ -133,7 +133,9 @@ def _training_arm(
     train: TrainConfig,
     seeds: int,
 ) -> Arm:
+    # Padding comes with the task, and is no edit.
     base = base_model(scale, blocks=len(model.blocks))
+    base = replace(base, padding_id=model.padding_id)
     label = [difference_label(model, base)]
     if len(model.blocks) < 3:
         label.insert(0, f"{len(model.blocks)} block" + "s" * (len(model.blocks) > 1))

@@ -1,0 +1,115 @@
+"""Figures of several small panels that share one legend or one scale of colours."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kit.pictures import GREY, INCH_WIDTH, Picture, line_style, new_figure
+
+
+def line_panels(
+    panels: Mapping[str, Mapping[str, Any]],
+    ticks: Mapping[str, Sequence[str]],
+    *,
+    columns: int = 1,
+    x_label: str = "",
+    references: Mapping[str, Mapping[str, Any]] | None = None,
+    limits: Mapping[str, tuple[float | None, float | None]] | None = None,
+) -> Picture:
+    """Mean lines with a band from lowest to highest run, panel by panel.
+
+    A name has the same colour in all panels, and is once in the legend.
+
+    Args:
+        panels: Title -> name -> values, shape (runs, points).
+        ticks: Title -> names of the points, as many as the longest line has.
+        columns: Panels in a row.
+        x_label: Of the lowest panels.
+        references: Title -> name -> a number, or one for each point; drawn dotted.
+        limits: Title -> ends of the vertical axis; None for as the data has it.
+    """
+    references, limits = references or {}, limits or {}
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    dotted = {name for panel in references.values() for name in panel}
+    rows = -(-len(panels) // columns)
+    height = 0.5 + 2.1 * rows + 0.21 * (len(names) + len(dotted))
+    figure, axes = new_figure(height, columns, rows)
+    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+        for name, values in panel.items():
+            grid, look = np.asarray(values, dtype=float), line_style(names.index(name))
+            points = np.arange(grid.shape[1])
+            ax.plot(points, grid.mean(axis=0), label=name, marker="o", ms=3.5, **look)
+            low, high = grid.min(axis=0), grid.max(axis=0)
+            ax.fill_between(points, low, high, color=look["color"], alpha=0.18, lw=0)
+        for name, value in references.get(title, {}).items():
+            _dotted(ax, name, value, sorted(dotted).index(name))
+        ax.set_xticks(range(len(ticks[title])), ticks[title])
+        ax.set_title(title)
+        ax.set_ylim(*limits.get(title, (None, None)))
+    for ax in axes[-1]:
+        ax.set_xlabel(x_label)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    _one_legend(figure, axes.flat)
+    return figure
+
+
+def _dotted(ax: Any, name: str, value: Any, index: int) -> None:
+    look = {"color": GREY, "linestyle": (":", "--")[index % 2], "linewidth": 1.5}
+    if np.ndim(value):
+        ax.plot(range(len(value)), value, label=name, marker="_", ms=12, **look)
+    else:
+        ax.axhline(value, label=name, **look)
+
+
+def _one_legend(figure: Picture, axes: Any) -> None:
+    handles: dict[str, Any] = {}
+    for ax in axes:
+        found, labels = ax.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
+    columns = 2 if max(map(len, handles), default=0) < 34 else 1
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower left", ncols=columns
+    )
+
+
+def matrix_panels(
+    matrices: Mapping[str, Any],
+    *,
+    ticks: Sequence[str],
+    columns: int = 2,
+    label: str = "",
+    row_label: str = "",
+    column_label: str = "",
+    limits: tuple[float, float] = (-1, 1),
+) -> Picture:
+    """Square matrices of both signs beside each other, on one scale of colours.
+
+    Args:
+        matrices: Title -> values, shape (points, points); None or NaN is left blank.
+        ticks: Names of the points along both sides.
+        columns: Matrices in a row.
+        label, row_label, column_label: What the colour and the sides mean.
+        limits: Values of the first and last colour.
+    """
+    rows = -(-len(matrices) // columns)
+    side = INCH_WIDTH / columns
+    figure, axes = new_figure(0.4 + rows * (side + 0.2), columns, rows)
+    for ax, (title, values) in zip(axes.flat, matrices.items(), strict=False):
+        low, high = limits
+        grid = np.asarray(values, dtype=float)
+        image = ax.imshow(grid, cmap="RdBu_r", vmin=low, vmax=high)
+        ax.grid(visible=False)
+        ax.set_xticks(range(len(ticks)), ticks, fontsize=8)
+        ax.set_yticks(range(len(ticks)), ticks, fontsize=8)
+        ax.set_title(textwrap.fill(title, 72 // columns - 4), fontsize=9)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_axis_off()
+    for ax in axes[-1]:
+        ax.set_xlabel(column_label)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(row_label)
+    figure.colorbar(image, ax=axes, label=label, shrink=0.7, location="bottom")
+    return figure
