@@ -35,9 +35,13 @@ def list_exercises(folder: Folder = FOLDER) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("exercise", "", *NUMBERS, "state"):
         table.add_column(name, justify="right" if name in NUMBERS else "left")
+    paper = ""
     for exercise in exercises():
+        if exercise.slug != paper:
+            paper = exercise.slug
+            table.add_row(paper, style="bold")
         costs = (f"{exercise.difficulty}/5", exercise.minutes, exercise.points)
-        about = (exercise.id, exercise.title, *map(str, costs))
+        about = (f"  {exercise.id}", exercise.title, *map(str, costs))
         table.add_row(*about, state(exercise, folder))
     console().print(table)
 

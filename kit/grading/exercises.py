@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 from kit.errors import KitError, known
 from kit.grading.cases import EXAMPLE, Check
+from kit.grading.catalogue import in_order
 from kit.grading.splice import comment_text, drop_comments, functions, splice
 from kit.grading.submission import Submission
 from kit.paths import shipped
@@ -263,9 +264,11 @@ def problem(
 
 @cache
 def exercises(slug: str | None = None) -> tuple[Exercise, ...]:
-    """All exercises, or those of one paper, in order."""
-    paths = sorted(shipped("solutions").glob(f"{slug or '*'}/[0-9][0-9]_*.py"))
-    return tuple(parse(path) for path in paths)
+    """All exercises, or those of one paper, in the order in which to do them."""
+    if slug is not None:
+        return tuple(exercise for exercise in exercises() if exercise.slug == slug)
+    paths = sorted(shipped("solutions").glob("*/[0-9][0-9]_*.py"))
+    return in_order([parse(path) for path in paths])
 
 
 def find(exercise_id: str) -> Exercise:
