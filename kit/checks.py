@@ -6,7 +6,8 @@ from dataclasses import fields
 from inspect import signature
 from numbers import Real
 from operator import index
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from kit.errors import KitError, known
 
@@ -54,12 +55,17 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 def check_whole(config: Any, name: str, least: int = 1) -> None:
     """Raise a `KitError` for what is no whole number from `least`.
 
-    A field whose default is `None` may be that. A NumPy integer becomes Python's, so
+    A field of a type with `None` may be that. A NumPy integer becomes Python's, so
     that a config stays plain data.
     """
     value = getattr(config, name)
-    if value is not None or getattr(type(config), name, 0) is not None:
+    if not _is_none_and_may(config, name):
         object.__setattr__(config, name, whole(name, value, least))
+
+
+def _is_none_and_may(config: Any, name: str) -> bool:
+    kinds = {entry.name: entry.type for entry in fields(config)}
+    return getattr(config, name) is None and NoneType in get_args(kinds[name])
 
 
 def check_flag(config: Any, name: str) -> None:
@@ -74,7 +80,7 @@ def check_number(
 ) -> None:
     """Raise a `KitError` for what is no number, or not such as `is_good` wants it.
 
-    A field whose default is `None` may be that. A NumPy number becomes Python's.
+    A field of a type with `None` may be that. A NumPy number becomes Python's.
 
     Args:
         config: The config.
@@ -83,7 +89,7 @@ def check_number(
         expected: The same in words that follow "a number".
     """
     value, default = getattr(config, name), getattr(type(config), name, None)
-    if value is None and default is None:
+    if _is_none_and_may(config, name):
         return
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not (is_number and is_good(float(value))):

@@ -5,7 +5,6 @@ the difference to the base (`kit.labels`), and label and run cannot disagree.
 """
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from kit.checks import (
     check_flag,
     check_number,
     check_whole,
+    whole,
 )
 from kit.errors import KitError
 
@@ -162,14 +162,9 @@ class ModelConfig:
         **shared: Any,
     ) -> "ModelConfig":
         """A model of `num_blocks` equal blocks; `shared` are the other fields."""
-        if num_blocks not in range(1, sys.maxsize):
-            raise KitError(
-                f"num_blocks={num_blocks!r} is not a positive whole number",
-                "Use num_blocks >= 1",
-            )
         if isinstance(block, str):
             block = block_preset(block)
-        return cls(blocks=(block,) * num_blocks, **shared)
+        return cls(blocks=(block,) * whole("num_blocks", num_blocks), **shared)
 
     def with_blocks(self, edits: Mapping[int, Mapping[str, Any]]) -> "ModelConfig":
         """The same model with some fields changed in some blocks.
@@ -182,9 +177,9 @@ class ModelConfig:
         """
         blocks = list(self.blocks)
         for index, changes in edits.items():
-            if index not in range(len(blocks)):
+            if whole("block", index, least=0) >= len(blocks):
                 raise KitError(
-                    f"there is no block {index!r} in a model of {len(blocks)} blocks",
+                    f"there is no block {index} in a model of {len(blocks)} blocks",
                     f"Use an index from 0 to {len(blocks) - 1}",
                 )
             check_fields(BlockConfig, changes)

@@ -168,7 +168,9 @@ def test_with_blocks_edits_only_what_it_names():
     "edits, message",
     [
         ({3: {}}, "no block 3 in a model of 3 blocks.*0 to 2"),
-        ({-1: {}}, "no block -1"),
+        ({-1: {}}, "block=-1 is not a whole number from 0"),
+        ({"0": {}}, "block='0' is not a whole number"),
+        ({0: None}, "None is not a mapping of BlockConfig fields"),
         ({0: {"atention": None}}, "unknown BlockConfig field.*'attention'"),
         ({0: {"num_heads": 7}}, "block 0: num_heads=7 does not divide"),
     ],

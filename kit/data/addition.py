@@ -178,7 +178,7 @@ class Addition:
                 of at most `digits` digits.
 
         Example:
-            >>> task = Addition(digits=1, reverse_answer=True)
+            >>> task = Addition(digits=1, reverse_answer=True, validation_pairs=5)
             >>> inputs, targets = task.encode([7, 9], [5, 0])
             >>> [task.text(row) for row in inputs]
             ['7+5=2', '9+0=9']
