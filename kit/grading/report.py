@@ -12,6 +12,7 @@ from kit.grading.exercises import Answer, Exercise
 from kit.grading.oracle import Oracle
 from kit.grading.results import CheckResult
 
+WHOLE = 48  # values of an array that is shown as a whole
 Trials = list[tuple[CheckResult, list[Evidence]]]
 
 CAUSES = {
@@ -112,8 +113,9 @@ def describe(exercise: Exercise, item: Evidence, tolerance: float) -> list[str]:
         if error(got, want) <= tolerance:
             continue
         which = f"array {number + 1} of {len(case.returns)}: " * (len(case.returns) > 1)
-        lines.append(row("returned", which + array_text(got, spec)))
-        lines.append(row("expected", array_text(want, spec)))
+        first = first_place(got, want, tolerance)
+        lines.append(row("returned", which + array_text(got, spec, first)))
+        lines.append(row("expected", array_text(want, spec, first)))
         if spec.shape:
             lines.append(row("differs", first_difference(got, want, tolerance)))
         break
@@ -140,21 +142,31 @@ def call_text(exercise: Exercise, case: Case) -> str:
         if not isinstance(value, np.ndarray):
             parts.append(repr(value))
         elif value.size <= 8:
-            parts.append(" ".join(np.array2string(value, separator=", ").split()))
+            text = np.array2string(value, separator=", ", precision=4)
+            parts.append(" ".join(text.split()))
         else:
             name = names[number] if number < len(names) else f"argument {number + 1}"
             parts.append(f"{name}: {ArraySpec(value.dtype.name, value.shape)}")
     return f"{function}({', '.join(parts)})"
 
 
-def array_text(array: np.ndarray, spec: ArraySpec) -> str:
-    """A number, a small array, or the corner of a large one."""
+def array_text(array: np.ndarray, spec: ArraySpec, place: tuple[int, ...] = ()) -> str:
+    """A number, a small array, or of a large one the matrix that holds a place.
+
+    Example:
+        >>> large = ArraySpec("float32", (2, 3, 4, 5))
+        >>> array_text(np.ones(large.shape), large, (1, 2, 0, 0)).splitlines()[0]
+        'float32 (2, 3, 4, 5), of which [1, 2]'
+    """
     if not spec.shape:
         return f"{array.item():.6g}" if spec.dtype != "bool" else str(array.item())
+    head = str(spec)
+    if array.size > WHOLE and len(place) > 2:
+        array, head = array[place[:-2]], f"{spec}, of which {list(place[:-2])}"
     text = np.array2string(
-        array, precision=4, suppress_small=True, threshold=48, edgeitems=2
+        array, precision=4, suppress_small=True, threshold=WHOLE, edgeitems=2
     )
-    return f"{spec}\n{text}"
+    return f"{head}\n{text}"
 
 
 def first_difference(got: np.ndarray, want: np.ndarray, tolerance: float) -> str:
@@ -164,10 +176,21 @@ def first_difference(got: np.ndarray, want: np.ndarray, tolerance: float) -> str
         >>> first_difference(np.array([1, 5, 3]), np.array([1, 2, 3]), tolerance=0)
         'first at [1]: 5, expected 2; 1 of 3 values'
     """
-    differs, form = got != want, ""
-    if want.dtype.kind == "f":
-        scale = max(1.0, np.abs(want[np.isfinite(want)]).max(initial=0.0))
-        differs, form = ~(np.abs(got - want) <= tolerance * scale), ".5g"
-    first = tuple(int(i) for i in np.argwhere(differs)[0])
+    first = first_place(got, want, tolerance)
+    form = ".5g" if want.dtype.kind == "f" else ""
+    number = differences(got, want, tolerance).sum()
     values = f"{got[first].item():{form}}, expected {want[first].item():{form}}"
-    return f"first at {list(first)}: {values}; {differs.sum()} of {differs.size} values"
+    return f"first at {list(first)}: {values}; {number} of {want.size} values"
+
+
+def first_place(got: np.ndarray, want: np.ndarray, tolerance: float) -> tuple[int, ...]:
+    """Index of the first value that differs."""
+    return tuple(int(i) for i in np.argwhere(differences(got, want, tolerance))[0])
+
+
+def differences(got: np.ndarray, want: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which values differ by more than a check allows."""
+    if want.dtype.kind != "f":
+        return got != want
+    scale = max(1.0, np.abs(want[np.isfinite(want)]).max(initial=0.0))
+    return ~(np.abs(got - want) <= tolerance * scale)

@@ -83,9 +83,7 @@ def centring_matrix(mask):
 
 
 def shaped_map(attention_map, mask, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     identity = ops.eye(mask.shape[-1])
     return alpha * identity + beta * attention_map - gamma * centring_matrix(mask)
 
@@ -114,10 +112,9 @@ def centring_matrix(mask):
 def shaped_map(attention_map, mask, alpha, beta, gamma):
     time = attention_map.shape[-1]
     on_diagonal = ops.arange(time)[:, None] == ops.arange(time)
-    off_diagonal = ops.einsum("h,bhqk->bhqk", beta, attention_map) - ops.einsum(
-        "h,qk->hqk", gamma, centring_matrix(mask)
-    )
-    return off_diagonal + ops.where(on_diagonal, alpha[:, None, None], 0.0)
+    mixing = ops.einsum("h,bhqk->bhqk", beta, attention_map)
+    mixing = mixing - ops.einsum("h,qk->hqk", gamma, centring_matrix(mask))
+    return mixing + ops.where(on_diagonal, alpha[:, None, None], 0.0)
 
 
 # %% right answer="head by head"
@@ -176,28 +173,18 @@ def centring_matrix(mask):
     return ops.eye(mask.shape[-1]) - mean
 
 
-# %% wrong answer="mask instead of shares" caught_by="centring"
-# These are zeros and ones. The ones of a row have to be divided by how many there are.
-def centring_matrix(mask):
-    return ops.cast(mask, "float32")
-
-
 # %% wrong answer="alpha everywhere" caught_by="shaped"
 # Alpha is added to every entry of the map. It belongs to the identity, so only the
 # diagonal gets it.
 def shaped_map(attention_map, mask, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     return alpha + beta * attention_map - gamma * centring_matrix(mask)
 
 
 # %% wrong answer="adds the mean" caught_by="shaped"
 # C is added. It has to be taken off, or nothing cancels when training starts.
 def shaped_map(attention_map, mask, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     identity = ops.eye(mask.shape[-1])
     return alpha * identity + beta * attention_map + gamma * centring_matrix(mask)
 
@@ -213,9 +200,8 @@ def shaped_map(attention_map, mask, alpha, beta, gamma):
 # %% wrong answer="gains of the first head" caught_by="shaped"
 # All heads have the gains of the first one. Each has its own three.
 def shaped_map(attention_map, mask, alpha, beta, gamma):
-    identity = ops.eye(mask.shape[-1])
-    centring = centring_matrix(mask)
-    return alpha[0] * identity + beta[0] * attention_map - gamma[0] * centring
+    mixing = beta[0] * attention_map - gamma[0] * centring_matrix(mask)
+    return alpha[0] * ops.eye(mask.shape[-1]) + mixing
 
 
 # %% wrong answer="gains along the keys" caught_by="shaped"
@@ -230,9 +216,7 @@ def shaped_map(attention_map, mask, alpha, beta, gamma):
 # The rows are divided by their sums. A shaped map is no longer a set of weights: its
 # rows add up to alpha + beta - gamma, and may be negative in places.
 def shaped_map(attention_map, mask, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     identity = ops.eye(mask.shape[-1])
     shaped = alpha * identity + beta * attention_map - gamma * centring_matrix(mask)
     return shaped / ops.sum(shaped, axis=-1, keepdims=True)
@@ -269,7 +253,8 @@ def draw(rng, mask, batch, heads, alike=False):
 
 
 def shaped_case(inputs):
-    return call(*inputs, returns=floats(*inputs[0].shape), function="shaped_map")
+    shape = inputs[0].shape
+    return call(*inputs, returns=floats(*shape), function="shaped_map")
 
 
 @check

@@ -80,9 +80,7 @@ def prefix_mean(values):
 
 
 def shaped_values(mixed, values, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     return alpha * values + beta * mixed - gamma * prefix_mean(values)
 
 
@@ -200,9 +198,7 @@ def prefix_mean(values):
 # The prefix mean is that of the mixed values, A Y. The formula has C Y: take the mean
 # of the values as they came in.
 def shaped_values(mixed, values, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     return alpha * values + beta * mixed - gamma * prefix_mean(mixed)
 
 
@@ -210,9 +206,7 @@ def shaped_values(mixed, values, alpha, beta, gamma):
 # Alpha and beta have traded places: alpha is the gain of the values themselves, beta
 # that of what attention mixes.
 def shaped_values(mixed, values, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     return alpha * mixed + beta * values - gamma * prefix_mean(values)
 
 
@@ -227,9 +221,7 @@ def shaped_values(mixed, values, alpha, beta, gamma):
 # The prefix mean is added. It has to be taken off, or nothing cancels when training
 # starts.
 def shaped_values(mixed, values, alpha, beta, gamma):
-    alpha, beta, gamma = (
-        ops.reshape(gain, (-1, 1, 1)) for gain in (alpha, beta, gamma)
-    )
+    alpha, beta, gamma = (ops.reshape(g, (-1, 1, 1)) for g in (alpha, beta, gamma))
     return alpha * values + beta * mixed + gamma * prefix_mean(values)
 
 
