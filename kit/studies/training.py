@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.config import ModelConfig
 from kit.data import task_from_spec
-from kit.training import Run, TrainConfig, Trainer
+from kit.training import Observe, Run, TrainConfig, Trainer
 
 Result = dict[str, Any]
 RunSeed = Callable[[int, Callable[[float], None]], Result]
@@ -18,7 +18,9 @@ def nothing(run: Run, task: Any, seed: int) -> tuple[dict[str, float], dict[str,
     return {}, {}
 
 
-def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
+def prepare(
+    spec: Mapping[str, Any], after: After = nothing, observe: Observe | None = None
+) -> RunSeed:
     """Build and compile an arm once; the returned function trains one seed.
 
     Args:
@@ -26,6 +28,7 @@ def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
             because a text's is known only to who reads the text.
         after: Called with the run, the task and the seed unless the run diverged;
             returns more metrics, and probes.
+        observe: Numbers of the model for every row of the history.
 
     Returns:
         The function that the study engine calls for each seed.
@@ -38,7 +41,7 @@ def prepare(spec: Mapping[str, Any], after: After = nothing) -> RunSeed:
     trainer.warm_up()  # here, so that it counts as compiling and not as training
 
     def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
-        run = trainer.run(seed, progress=progress)
+        run = trainer.run(seed, progress=progress, observe=observe)
         metrics: dict[str, float] = {}
         found: dict[str, Any] = {}
         if run.status != "diverged":

@@ -7,13 +7,21 @@ from kit.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from kit.training.scoring import Scorer, token_cross_entropy
-    from kit.training.trainer import Run, Trainer, train
+    from kit.training.trainer import Observe, Run, Trainer, train
 
-__all__ = ["Run", "Scorer", "TrainConfig", "Trainer", "token_cross_entropy", "train"]
+__all__ = [
+    "Observe",
+    "Run",
+    "Scorer",
+    "TrainConfig",
+    "Trainer",
+    "token_cross_entropy",
+    "train",
+]
 
 # Studies read their settings where Keras must not be loaded.
 __getattr__ = lazy(
     __name__,
-    dict.fromkeys(("Run", "Trainer", "train"), "kit.training.trainer")
+    dict.fromkeys(("Observe", "Run", "Trainer", "train"), "kit.training.trainer")
     | dict.fromkeys(("Scorer", "token_cross_entropy"), "kit.training.scoring"),
 )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kit.training.progress import progress_reporter
 from kit.training.scoring import Scorer, token_cross_entropy
 
 Progress = bool | Callable[[float], None]
+Observe = Callable[[Transformer], Mapping[str, float]]
 Report = Callable[[int], None]
 
 # A loss this many times that of guessing uniformly is no longer learning.
@@ -154,8 +155,15 @@ class Trainer:
         *,
         directory: str | Path | None = None,
         progress: Progress = True,
+        observe: Observe | None = None,
     ) -> Run:
-        """Train from fresh weights; see `train`."""
+        """Train from fresh weights; see `train`.
+
+        Args:
+            seed, directory, progress: As for `train`.
+            observe: Called with the model after every evaluation; the numbers that it
+                returns by name join the row of the history.
+        """
         start = time.perf_counter()
         self.reset(seed)
         run = Run(self.model)
@@ -166,7 +174,7 @@ class Trainer:
             while run.status == "finished" and run.steps < self.config.steps:
                 self._train_until_evaluation(run, seed, report)
                 if run.status != "diverged":
-                    self._evaluate(run)
+                    self._evaluate(run, observe)
                 if checkpoint:
                     checkpoint.save(run)
         run.seconds = time.perf_counter() - start
@@ -199,7 +207,7 @@ class Trainer:
         size = max(TOKENS_AT_ONCE // per_step // together, 1) * together
         return [steps[i : i + size] for i in range(0, len(steps), size)]
 
-    def _evaluate(self, run: Run) -> None:
+    def _evaluate(self, run: Run, observe: Observe | None) -> None:
         """Add a row to the history; stop where the target or no hope is reached."""
         scores = self.scorer.score(self.validation)
         metrics = self.task.metrics(scores, self.validation.targets)
@@ -210,7 +218,8 @@ class Trainer:
             "learning_rate": float(schedule(run.steps - 1)),
             "loss": self.watch.mean_loss,
         }
-        run.history.append(row | {f"validation_{k}": v for k, v in metrics.items()})
+        row |= {f"validation_{k}": v for k, v in metrics.items()}
+        run.history.append(row | dict(observe(self.model) if observe else {}))
         ceiling = DIVERGED * math.log(self.task.vocabulary_size)
         if not (row["loss"] <= ceiling and math.isfinite(metrics["loss"])):
             run.status = "diverged"

@@ -300,3 +300,18 @@ def test_compiled_and_plain_steps_agree(reference):
 def test_histories_agree_across_backends():
     """Weights and data are drawn without the backend, so runs start out the same."""
     np.testing.assert_allclose(results(OTHER)["history"], history(), rtol=1e-4)
+
+
+def test_an_observer_adds_what_it_sees_to_every_row_and_changes_nothing():
+    seen = []
+
+    def observe(model):
+        seen.append(model)
+        return {"seen": float(len(seen))}
+
+    trainer = make()
+    plain = rows(trainer.run(0, progress=False))
+    watched = rows(trainer.run(0, progress=False, observe=observe))
+    assert [row.pop("seen") for row in watched] == [1.0, 2.0, 3.0]
+    assert watched == plain
+    assert set(map(id, seen)) == {id(trainer.model)}

@@ -1,0 +1,88 @@
+"""Learning rates by search: the same grid, length, seed and rule for every arm.
+
+`kit reproduce SLUG --budget search --export` runs each arm once per learning rate of a
+grid; the other budgets take the rate with the lowest loss from the rows kept with the
+kit. So the search is as reproducible as what it decides.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from kit.studies.results import Row, committed_path, read_rows
+from kit.studies.study import Arm, Platform
+
+SEARCH = "search"
+"""The budget that looks for learning rates, one seed each."""
+
+
+def searched(arms: Iterable[Arm], rates: Sequence[float]) -> list[Arm]:
+    """Every arm once per learning rate.
+
+    Example:
+        >>> arm = Arm("sas", "SAS", {"train": {"learning_rate": 1e-3}})
+        >>> [found.name for found in searched([arm], (1e-3, 3e-3))]
+        ['sas@0.001', 'sas@0.003']
+    """
+    return [
+        replace(
+            with_rate(arm, rate),
+            name=f"{arm.name}@{rate:g}",
+            label=f"{arm.label}, learning rate {rate:g}",
+            seeds=None,
+        )
+        for arm in arms
+        for rate in rates
+    ]
+
+
+def with_rate(arm: Arm, rate: float) -> Arm:
+    """The same arm at another learning rate."""
+    train = {**arm.spec["train"], "learning_rate": rate}
+    return replace(arm, spec={**arm.spec, "train": train})
+
+
+def best_rates(rows: Iterable[Row]) -> dict[str, float]:
+    """Arm -> the learning rate of its run with the lowest loss; diverged runs lose.
+
+    Example:
+        >>> best_rates([])
+        {}
+    """
+    best: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        loss = row.metrics.get("loss")
+        if row.status == "diverged" or loss is None:
+            continue
+        name = row.arm.partition("@")[0]
+        rate = row.spec["train"]["learning_rate"]
+        best[name] = min(best.get(name, (float("inf"), rate)), (loss, rate))
+    return {name: rate for name, (_, rate) in best.items()}
+
+
+@lru_cache
+def kept_rates(slug: str) -> dict[str, float]:
+    """What the search found whose rows are kept with the kit; empty without one."""
+    path = committed_path(slug, SEARCH, Platform())
+    return best_rates(read_rows(path)) if path.exists() else {}
+
+
+def at_best_rates(slug: str, arms: Iterable[Arm], otherwise: float) -> list[Arm]:
+    """The arms, each at the rate that the kept search found for it.
+
+    Args:
+        slug: The study.
+        arms: Arms with a `train` in their spec.
+        otherwise: The rate of an arm that the kept search does not have.
+    """
+    rates = kept_rates(slug)
+    return [with_rate(arm, rates.get(arm.name, otherwise)) for arm in arms]
+
+
+def range_in_words(slug: str, rates: Sequence[float]) -> str:
+    """How often each rate of the grid was the best, for a study's card."""
+    found: Any = list(kept_rates(slug).values())
+    if not found:
+        return "not searched yet"
+    return ", ".join(f"{rate:g} for {found.count(rate)} arms" for rate in rates)

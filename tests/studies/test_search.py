@@ -1,0 +1,58 @@
+"""Learning rates by search: the same grid for all, the lowest loss wins."""
+
+from dataclasses import replace
+
+import pytest
+from toy import row
+
+from kit.studies import search
+from kit.studies.study import Arm
+
+ARM = Arm("sas", "SAS", {"kind": "training", "train": {"learning_rate": 1.0}}, seeds=5)
+RATES = (0.001, 0.003, 0.01)
+
+
+def tried(arm, rate, loss, status="finished"):
+    spec = {"train": {"learning_rate": rate}}
+    made = row(f"{arm}@{rate:g}", status=status)
+    return replace(made, spec=spec, metrics={"loss": loss})
+
+
+def test_every_arm_is_tried_at_every_rate_and_nothing_else_differs():
+    found = search.searched([ARM, replace(ARM, name="pre-ln")], RATES)
+    assert len({arm.name for arm in found}) == 6
+    assert [arm.spec["train"]["learning_rate"] for arm in found] == [*RATES, *RATES]
+    assert {arm.spec["kind"] for arm in found} == {"training"}
+    assert {arm.seeds for arm in found} == {None}
+    assert ARM.spec["train"] == {"learning_rate": 1.0}
+
+
+def test_the_lowest_loss_wins_and_a_diverged_run_never_does():
+    rows = [
+        tried("a", 0.001, 2.0),
+        tried("a", 0.003, 1.0),
+        tried("a", 0.01, 0.5, status="diverged"),
+        tried("b", 0.001, 1.0),
+        tried("b", 0.003, None),
+    ]
+    assert search.best_rates(rows) == {"a": 0.003, "b": 0.001}
+
+
+def test_of_two_equal_losses_the_lower_rate_wins():
+    rows = [tried("a", rate, 1.0) for rate in RATES[::-1]]
+    assert search.best_rates(rows) == {"a": 0.001}
+
+
+def test_arms_take_the_rates_that_are_kept(monkeypatch):
+    monkeypatch.setattr(search, "kept_rates", lambda slug: {"sas": 0.01})
+    arms = search.at_best_rates("toy", [ARM, replace(ARM, name="new")], 0.003)
+    assert [arm.spec["train"]["learning_rate"] for arm in arms] == [0.01, 0.003]
+    assert search.range_in_words("toy", RATES) == (
+        "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arms"
+    )
+
+
+@pytest.mark.parametrize("slug", ["reference", "symmetry"])
+def test_a_study_without_a_search_has_no_rates(slug):
+    assert search.kept_rates(slug) == {}
+    assert "not searched" in search.range_in_words(slug, RATES)
