@@ -16,7 +16,8 @@
 # 3. compute, without training anything, how well a blind model can add;
 # 4. train models and see which of them pass that mark;
 # 5. test a claim that its own authors took back.
-#
+
+# %% [markdown] tags=["learners"]
 # **How it works.** Write each exercise in the cell below it and run the check. Whatever
 # you leave out stops nothing: the rest of the notebook uses the kit's own functions.
 # Hints are folded; open as many as you like. Before a result you are asked for a
@@ -24,6 +25,13 @@
 # not.
 #
 # All exercises take an afternoon, the computer needs a few minutes of it.
+
+# %% [markdown] tags=["solved"]
+# **These are the answers.** It is the notebook for learners, with every exercise solved
+# and the predictions that most people make. It holds no outputs, because they are those
+# of the machine that makes them: open it in Jupyter and run all cells, which trains
+# five small models in a few minutes. With `KIT_BUDGET=smoke` in the environment
+# everything runs in about a minute, and the models learn nothing.
 
 # %%
 from kit import lesson
@@ -48,6 +56,7 @@ from kit.probes.symmetry import (
     token_from_slice,
 )
 from kit.studies import committed, load
+from kit.studies.symmetry.bounds import luckiest_share
 from kit.studies.symmetry.families import largest
 from kit.training import TrainConfig, train
 
@@ -447,17 +456,30 @@ if passed("token_loss"):
 print(f"{'one block, loss of the kit':27} {final['one block']['loss']:.3f}")
 print(f"{'what counting allows':27} {ceilings.cross_entropy:.3f}")
 
+# %%
+pairs = task.validation_pairs
+luck = luckiest_share(ceilings.exact_match, pairs) - ceilings.exact_match
+left = final["one block"]["loss"] - ceilings.cross_entropy
+display(
+    Markdown(
+        f"One block stays {left:.2f} nats above the least loss of a blind model. "
+        + (
+            "The best blind rule is an intricate one, and nobody promised that a small "
+            "network finds it."
+            if left > 0.05
+            else "It has found nearly all that a bag can tell."
+        )
+        + f" (On {pairs:,} held-out sums luck lifts a blind model by more than "
+        f"{100 * luck:.1f} points above its bound once in a thousand times.)"
+    )
+)
+
 # %% [markdown]
 # One block with a causal mask cannot be trained out of its blindness: the proof does
-# not ask for its weights. It also learns less than a bag would allow, for the best
-# blind rule is an intricate one, and nobody promised that a small network finds it. (On
-# two thousand held-out sums, luck can lift a blind model a point or so above its
-# bound.)
-#
-# Two blocks *can* know the order. Whether they come to use it is a question to
-# training, which your curve has answered. So C2 has become two statements. *A blind
-# model cannot*: proven, with a number. *A causal model without positions can*:
-# measured, by you, once.
+# not ask for its weights. Two blocks *can* know the order. Whether they come to use it
+# is a question to training, and your curve is one answer. So C2 has become two
+# statements. *A blind model cannot*: proven, with a number. *A causal model without
+# positions can*: to be measured. You have done it once.
 
 # %% [markdown]
 # ## 5. And the residual connections?
@@ -545,13 +567,20 @@ above = [
 print(f"no residuals: {metrics['exact_match']:.1%} exact, loss {metrics['loss']:.3f}")
 print(f"it beats every blind model at: {', '.join(above) or 'no digit'}")
 
+known, guessed = 2, 2  # digits of an imagined model: sure of some, ignorant of others
+half_way = guessed * np.log(10) / (known + guessed)
+display(
+    Markdown(
+        f"This is why one looks. Imagine a model that is sure of {known} digits and "
+        f"guesses the other {guessed}: it is right in {0.1**guessed:.0%} of the sums, "
+        f"far *below* the {ceilings.exact_match:.2%} of a blind model, and yet no "
+        f"blind model could do what it does. Its loss is {half_way:.3f} nats, beside "
+        f"the blind floor of {ceilings.cross_entropy:.3f}, by pure coincidence. Exact "
+        "match would have sold you an unfinished model as a blind one."
+    )
+)
+
 # %% [markdown]
-# This is why one looks. A model that is sure of two digits and guesses the other two is
-# right once in a hundred, far *below* the bound for blind models, and yet no blind
-# model could do what it does. Its loss is then half of $\log 10$, or 1.151 nats, a hair
-# above the blind floor of part 3, and that is pure coincidence. Exact match would have
-# sold you an unfinished model as a blind one.
-#
 # So three stories fit a run that "fails to converge":
 #
 # - without residuals the slices lose their positions (the idea of version 1);
@@ -589,12 +618,12 @@ for name, model in looked_at.items():
 display(lesson.side_by_side(pictures))
 
 # %% [markdown]
-# With residuals the diagonal is there before the first step of training, for a residual
-# connection copies the embedding upwards *by construction*. So a strong diagonal in a
-# trained model does not show that training made it, let alone that the model needs it
-# to know the order. (The paper correlated activations of different layers. How exactly
-# could not be found out, and a correlation misses whatever a block keeps in another
-# basis; the readout here does not.)
+# Look at the model that was never trained: a diagonal there owes nothing to training. A
+# residual connection copies the embedding upwards *by construction*. So a strong
+# diagonal in a trained model does not show that training made it, let alone that the
+# model needs it to know the order. (The paper correlated activations of different
+# layers. How exactly could not be found out, and a correlation misses whatever a block
+# keeps in another basis; the readout here does not.)
 
 # %% [markdown]
 # ## 6. One run is an anecdote
@@ -664,10 +693,11 @@ else:
 # - **The theorem needs none.** When the table of part 2 shows nothing but rounding, it
 #   tests our code, not the mathematics. If it had not, we would have looked for the
 #   bug.
-# - **Can is not does.** Two causal blocks can tell the order, and a trained model does
-#   use it. *How* is not settled by its accuracy. Bags within bags are one possibility;
-#   a later paper by the same group, [2501.00073](https://arxiv.org/abs/2501.00073),
-#   points to another, that neighbours become more alike than strangers.
+# - **Can is not does.** Two causal blocks can tell the order, and a model that passes
+#   the bound does use it. *How* is not settled by its accuracy. Bags within bags are
+#   one possibility; a later paper by the same group,
+#   [2501.00073](https://arxiv.org/abs/2501.00073), points to another, that neighbours
+#   become more alike than strangers.
 # - **To read something out is not to show its use.** A probe finds the position in the
 #   activations; whether the model looks there is another question.
 # - **A failure has no reason written on it.** When training without residuals fails, it

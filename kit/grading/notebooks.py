@@ -2,11 +2,13 @@
 
 The source of a notebook is `solutions/NN_SLUG.py` in percent format. Its cells become
 cells of two notebooks, `notebooks/NN_SLUG.ipynb` for learners and
-`solutions/NN_SLUG.ipynb` with the answers. Two kinds of cells differ:
+`solutions/NN_SLUG.ipynb` with the answers. Three kinds of cells differ:
 
     # %% exercise="causal_mask"      statement and hints, the stub (or the answer),
                                      and a cell that checks it
     # %% tags=["prediction"]         `name = "a usual guess"`; learners find `None`
+    # %% tags=["learners"]           only in the notebook for learners; and "solved"
+                                     only in the one with the answers
 
 The same sources give the same bytes, so that a difference is always a change.
 """
@@ -58,7 +60,9 @@ def notebook(source: str, *, solved: bool) -> str:
 
 def expanded(part: Any, solved: bool) -> Iterator[Cell]:
     """The cells that a cell of the source becomes."""
-    name = part.metadata.get("exercise")
+    name, tags = part.metadata.get("exercise"), part.metadata.get("tags", [])
+    if ("learners" if solved else "solved") in tags:
+        return
     if name is not None:
         exercise = find(name)
         yield markdown(exercise_text(exercise))
@@ -69,7 +73,7 @@ def expanded(part: Any, solved: bool) -> Iterator[Cell]:
         yield code(check, f"{name}-check")
     elif part.cell_type == "markdown":
         yield markdown(part.source)
-    elif "prediction" in part.metadata.get("tags", []) and not solved:
+    elif "prediction" in tags and not solved:
         yield code(GUESS.sub(r"\1None\3", part.source))
     else:
         yield code(part.source)

@@ -11,6 +11,7 @@ from kit.grading.cases import EXAMPLE
 from kit.grading.exercises import HINTS, exercises, find, parse
 from kit.grading.launch import launch
 from kit.grading.submission import Submission
+from kit.probes.ceilings import bayes_ceilings
 
 EXERCISES = exercises()
 
@@ -32,6 +33,19 @@ def test_the_first_paper_has_its_exercises():
         "ablation",
         "test_attention",
     ]
+
+
+def test_the_numbers_of_the_ceiling_are_those_of_the_enumeration():
+    """Typed in a statement, because the answer must not be computed in front of it."""
+    share, bags = re.search(
+        r"With three\s+digits in base ten it is (\S+) % and (\d+) bags",
+        find("ceiling").statement_markdown(),
+    ).groups()
+    best = bayes_ceilings(digits=3)
+    assert (share, int(bags)) == (f"{100 * best.exact_match:.2f}", best.num_multisets)
+    one = bayes_ceilings(digits=1)
+    said = f"`ceiling(1, 10)` is `({one.exact_match}, {one.num_multisets})`"
+    assert said in " ".join(find("ceiling").statement_markdown().split())
 
 
 def test_ids_are_unique_and_prerequisites_come_first():

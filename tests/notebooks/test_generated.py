@@ -83,6 +83,9 @@ def test_the_two_notebooks_differ_in_answers_and_predictions_only(pair):
     assert len(learner) == len(solved)
     for mine, answered in zip(learner, solved, strict=True):
         if mine["source"] != answered["source"]:
+            if "**How it works.**" in source(mine):
+                assert source(answered).startswith("**These are the answers.**")
+                continue
             pattern = r" = (?!None).+?(  #.*)?$"
             emptied = re.sub(pattern, r" = None\1", source(answered), flags=re.M)
             is_prediction = emptied == source(mine)
@@ -143,6 +146,18 @@ def test_learners_predict_for_themselves():
         "share = None  # of all sums\ncount = None"
     )
     assert '\\"50 %\\"' in notebook(text, solved=True)
+
+
+def test_a_cell_can_be_for_one_kind_of_reader():
+    text = "".join(
+        f'# %% [markdown] tags=["{who}"]\n# For {who}.\n\n'
+        for who in ("learners", "solved")
+    )
+    said = {
+        solved: [source(cell) for cell in cells(notebook(text, solved=solved)).values()]
+        for solved in (False, True)
+    }
+    assert said == {False: ["For learners."], True: ["For solved."]}
 
 
 def test_a_change_of_one_cell_leaves_the_names_of_the_others():
