@@ -20,9 +20,8 @@ def ids(exercise):
     return exercise.id
 
 
-def test_the_first_paper_has_its_exercises():
-    names = [exercise.id for exercise in exercises("symmetry")]
-    assert names == [
+PAPERS = {
+    "symmetry": [
         "causal_mask",
         "attention",
         "heads",
@@ -32,7 +31,28 @@ def test_the_first_paper_has_its_exercises():
         "ceiling",
         "ablation",
         "test_attention",
-    ]
+    ],
+    "simplify": [
+        "shaped_map",
+        "prefix_mean",
+        "identity_values",
+        "sas",
+        "sas_p",
+        "parameters",
+        "rank_collapse",
+        "weight_duality",
+        "test_shaped",
+    ],
+}
+
+
+@pytest.mark.parametrize("slug", PAPERS)
+def test_a_paper_has_its_exercises(slug):
+    assert [exercise.id for exercise in exercises(slug)] == PAPERS[slug]
+
+
+def test_all_papers_come_in_the_order_of_their_prerequisites():
+    assert [exercise.id for exercise in EXERCISES] == sum(PAPERS.values(), [])
 
 
 def test_the_numbers_of_the_ceiling_are_those_of_the_enumeration():
