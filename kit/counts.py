@@ -37,7 +37,15 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
 
 
 def block_counts(config: ModelConfig, block: BlockConfig) -> dict[str, int]:
-    """Parameters of one block by role."""
+    """Parameters of one block by role.
+
+    Example:
+        >>> config = ModelConfig.uniform(
+        ...     1, width=8, vocabulary_size=14, context_length=12
+        ... )
+        >>> block_counts(config, config.blocks[0])["FFN"]  # two matrices, 8 x 32
+        512
+    """
     query = block.num_heads * config.head_dim(block)
     key = block.key_value_heads * config.head_dim(block)
     matrices = 3 if block.feed_forward == "swiglu" else 2

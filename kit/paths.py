@@ -23,7 +23,10 @@ def data_dir() -> Path | None:
 
 
 def shipped(name: str) -> Path:
-    """A folder that ships with the kit: `results`, `exercises` or `notebooks`.
+    """A folder that ships with the kit.
+
+    Args:
+        name: `exercises`, `notebooks`, `results` or `solutions`.
 
     In a clone these lie beside the package; in an installed wheel, inside it.
     """

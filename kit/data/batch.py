@@ -15,6 +15,11 @@ class Batch(NamedTuple):
     Args:
         inputs: (batch, time) int32.
         targets: (batch, time) int32; `IGNORED` (-1) where nothing is learnt.
+
+    Example:
+        >>> batch = Batch(np.array([[7, 11]]), np.array([[IGNORED, 3]]))
+        >>> batch.inputs.shape
+        (1, 2)
     """
 
     inputs: np.ndarray
@@ -27,6 +32,11 @@ class Scores(NamedTuple):
     Args:
         loss: (batch, time) float32, negative log-likelihood of the target in nats.
         correct: (batch, time) bool, whether the likeliest token is the target.
+
+    Example:
+        >>> scores = Scores(np.array([[0.1, 2.3]]), np.array([[True, False]]))
+        >>> float(scores.loss.max())
+        2.3
     """
 
     loss: np.ndarray
@@ -34,7 +44,16 @@ class Scores(NamedTuple):
 
 
 class Task(Protocol):
-    """Something to learn: batches, a validation set and its metrics."""
+    """Something to learn: batches, a validation set and its metrics.
+
+    Example:
+        >>> from kit.data import Addition
+        >>> task: Task = Addition(digits=1, validation_pairs=5)
+        >>> task.batch(step=0, batch_size=3, seed=0).inputs.shape
+        (3, 5)
+        >>> task.validation().inputs.shape
+        (5, 5)
+    """
 
     vocabulary_size: int
     context_length: int

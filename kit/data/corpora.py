@@ -70,6 +70,14 @@ def load_corpus(name_or_path: str | Path) -> Corpus:
     Raises:
         KitError: If the name is unknown, the data are not on this machine and cannot
             be had, or the file is missing, empty, binary or not UTF-8.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "rhyme.txt")
+        ...     _ = path.write_text("one\\n<|endoftext|>\\ntwo\\n")
+        ...     load_corpus(path).documents
+        ('one\\n', 'two\\n')
     """
     if str(name_or_path) in CORPORA:
         return CORPORA[str(name_or_path)]()

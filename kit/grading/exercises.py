@@ -276,6 +276,10 @@ def find(exercise_id: str) -> Exercise:
 
     Raises:
         KitError: There is none; names the nearest.
+
+    Example:
+        >>> find("causal_mask").function
+        'causal_mask'
     """
     by_id = {exercise.id: exercise for exercise in exercises()}
     return by_id[known("exercise", exercise_id, by_id)]

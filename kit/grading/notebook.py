@@ -30,6 +30,13 @@ def check_in_notebook(
 
     Raises:
         KitError: There is no such exercise, or the source cannot be found.
+
+    Example:
+        >>> result = check_in_notebook("causal_mask", "")  # doctest: +ELLIPSIS
+        causal_mask: ... (0 of 1 points)
+        ...
+        >>> result.passed
+        False
     """
     exercise = find(exercise_id)
     source = submission

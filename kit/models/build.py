@@ -73,7 +73,19 @@ def build(
 
 
 def initialise(model: Transformer, seed: int) -> None:
-    """Give every weight (and dropout) of a built model a fresh initial value."""
+    """Give every weight (and dropout) of a built model a fresh initial value.
+
+    A weight's value depends on the seed, its name and its shape alone, so two models
+    start with the same values in all that they have in common.
+
+    Example:
+        >>> config = ModelConfig.uniform(1, vocabulary_size=9, context_length=8)
+        >>> model, again = build(config, seed=0), build(config, seed=1)
+        >>> initialise(again, seed=0)
+        >>> pairs = zip(model.get_weights(), again.get_weights())
+        >>> all((one == other).all() for one, other in pairs)
+        True
+    """
     for key, variable in named_weights(model).items():
         digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
         rng = np.random.default_rng(np.frombuffer(digest, "uint32"))

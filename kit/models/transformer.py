@@ -28,6 +28,13 @@ class Transformer(keras.Model):
 
     Returns:
         Logits (batch, time, vocabulary_size), float32.
+
+    Example:
+        >>> import numpy as np
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(1, vocabulary_size=9, context_length=8)
+        >>> tuple(build(config)(np.zeros((2, 5), "int32")).shape)
+        (2, 5, 9)
     """
 
     def __init__(

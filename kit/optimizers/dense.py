@@ -17,6 +17,13 @@ class AdamW(keras.optimizers.AdamW):
 
     Args:
         *args, **kwargs: As for `keras.optimizers.AdamW` (1711.05101).
+
+    Example:
+        >>> weight = keras.Variable([1.0, 1.0])
+        >>> optimizer = AdamW(learning_rate=0.5, weight_decay=0.0)
+        >>> optimizer.apply([ops.convert_to_tensor([3.0, -0.5])], [weight])
+        >>> ops.convert_to_numpy(weight).round(3).tolist()  # both moved by the rate
+        [0.5, 1.5]
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:

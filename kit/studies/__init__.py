@@ -26,7 +26,12 @@ PAPERS: dict[str, str] = {
 
 
 def resolve(path: str) -> Any:
-    """The object named by `module:attribute`."""
+    """The object named by `module:attribute`.
+
+    Example:
+        >>> resolve("math:pi")
+        3.141592653589793
+    """
     module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
@@ -36,6 +41,10 @@ def load(slug: str) -> "Study":
 
     Raises:
         KitError: no such slug, or the paper has no study yet.
+
+    Example:
+        >>> load("symmetry").paper
+        'Breaking Symmetry When Training Transformers (2402.05969)'
     """
     known("study", slug, {**STUDIES, **PAPERS})
     if slug not in STUDIES:
@@ -47,14 +56,24 @@ def load(slug: str) -> "Study":
 
 
 def committed(slug: str, budget: str = "full") -> "Results":
-    """The rows that are stored with the kit, as the report shows them."""
+    """The rows that are stored with the kit, as the report shows them.
+
+    Example:
+        >>> "A-learned" in committed("symmetry").arms
+        True
+    """
     from kit.studies.results import committed_results
 
     return committed_results(load(slug), budget)
 
 
 def own(slug: str, budget: str = "quick") -> "Results":
-    """The rows of your own runs, from the store in `kit.paths.runs_dir()`."""
+    """The rows of your own runs, from the store in `kit.paths.runs_dir()`.
+
+    Example:
+        >>> len(own("symmetry")) >= 0  # empty before the first kit reproduce symmetry
+        True
+    """
     from kit.studies.results import own_results
 
     return own_results(load(slug), budget)

@@ -3,12 +3,13 @@
 `findings` has the rule that every test follows, `verdicts` judges several claims.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kit.studies import statistics
+from kit.studies.claim import Claim, Test
 from kit.studies.findings import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -28,27 +29,16 @@ from kit.studies.findings import (
 from kit.studies.results import Results
 from kit.studies.statistics import Interval
 
-Test = Callable[[Results], Finding]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim of a paper.
-
-    Args:
-        id: Short name, such as "C1".
-        statement: What is claimed, in one sentence.
-        source: What the paper says and where.
-        test: One of the tests of this module, or any callable Results -> Finding.
-        evidence: How sure the source is: "theorem", "measured by the authors",
-            "second-hand", "derived here", ...
-    """
-
-    id: str
-    statement: str
-    source: str
-    test: Test
-    evidence: str = ""
+__all__ = [
+    "AllOf",
+    "Claim",
+    "Custom",
+    "Difference",
+    "Exact",
+    "SuccessRate",
+    "Test",
+    "Value",
+]
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,12 @@ class Value:
         at_least, at_most: The bound, exactly one; it is reached when met exactly.
         interval: "t" or "bca", see `statistics.mean_interval`.
         form: Format of the numbers in the sentence.
+
+    Example:
+        >>> from kit.studies import committed
+        >>> finding = Value("A-learned", "loss", at_most=0.5)(committed("symmetry"))
+        >>> finding.verdict
+        'reproduced'
     """
 
     arm: str
@@ -95,6 +91,12 @@ class Difference:
         smallest_effect: The smallest difference that matters, above zero.
         direction: "greater", "less", or "same" (closer than the smallest effect).
         interval, form: As for `Value`.
+
+    Example:
+        >>> from kit.studies import committed
+        >>> gap = Difference("A-learned", "G-4-consecutive", "exact_match", 0.5)
+        >>> gap(committed("symmetry")).verdict
+        'reproduced'
     """
 
     arm: str

@@ -51,6 +51,12 @@ class Results:
         rows: Finished cells, in any order.
         budget: What they were run with.
         origin: "own" or "committed", for captions.
+
+    Example:
+        >>> from kit.studies import committed
+        >>> results = committed("symmetry").select(["A-learned"])
+        >>> results.values("A-learned", "exact_match")[0] > 0.9
+        True
     """
 
     def __init__(self, rows: Iterable[Row], budget: str = "", origin: str = "own"):

@@ -40,6 +40,16 @@ class Store:
     Raises:
         KitError: the file cannot be opened or written, is no store, or was written
             by another version of the kit; the file is left as it is.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from kit.studies import committed
+        >>> row = committed("symmetry").rows[0]
+        >>> with TemporaryDirectory() as folder:
+        ...     with Store(Path(folder) / "store.sqlite") as store:
+        ...         store.add(row)
+        ...         store.keys("symmetry") == {row.key}
+        True
     """
 
     def __init__(self, path: Path, *, write: bool = True):

@@ -113,6 +113,11 @@ class Figure:
         name: File name without ending.
         caption: One or two sentences under the figure; also its alternative text.
         figure: A `matplotlib.figure.Figure`.
+
+    Example:
+        >>> from matplotlib.figure import Figure as Drawing
+        >>> Figure("accuracy", "Exact match by arm.", Drawing()).name
+        'accuracy'
     """
 
     name: str
@@ -139,6 +144,15 @@ class Study:
         figures: Results -> figures of the report.
         metrics: The metrics of the per-arm table, name -> format; all if empty.
         version: Bump it when the same seed would give other numbers in this study.
+
+    Example:
+        >>> study = Study(
+        ...     slug="skips", title="Without skips", paper="(2402.05969)", card="",
+        ...     arms=lambda budget: [Arm("base", "", {}), Arm("none", "no skips", {})],
+        ...     seeds={"quick": 3}, claims=(), prepare="my_arms:prepare",
+        ... )
+        >>> [str(cell) for cell in study.cells("quick", seeds=2, names=["none"])]
+        ['none seed 0', 'none seed 1']
     """
 
     slug: str

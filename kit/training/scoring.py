@@ -32,7 +32,13 @@ def token_losses(targets: Any, logits: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="kit")
 def token_cross_entropy(targets: Any, logits: Any) -> Any:
-    """Mean loss over the kept tokens (not over all tokens), in nats."""
+    """Mean loss over the kept tokens (not over all tokens), in nats.
+
+    Example:
+        >>> targets, logits = np.array([[3, IGNORED]]), np.zeros((1, 2, 4), "float32")
+        >>> round(float(token_cross_entropy(targets, logits)), 4)  # the log of 4
+        1.3863
+    """
     kept = ops.cast(ops.not_equal(targets, IGNORED), "float32")
     return ops.sum(token_losses(targets, logits)) / ops.maximum(ops.sum(kept), 1.0)
 
@@ -45,6 +51,17 @@ class Scorer(keras.Model):
 
     Returns:
         (batch, time, 2) float32: the loss, and 1 where the likeliest token is right.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.data import Addition
+        >>> from kit.models import build
+        >>> task = Addition(digits=1, validation_pairs=8)
+        >>> config = ModelConfig.uniform(
+        ...     1, width=16, vocabulary_size=14, context_length=task.context_length
+        ... )
+        >>> Scorer(build(config)).score(task.validation()).loss.shape
+        (8, 5)
     """
 
     def __init__(self, model: keras.Model, **kwargs: Any):

@@ -39,8 +39,16 @@ class Run:
         history: One row per evaluation: `step`, `seconds`, `learning_rate`, `loss`
             (training, nats) and the task's metrics as `validation_...`.
         status: `"finished"`, `"reached"` (the target) or `"diverged"`.
-        steps: Optimizer steps taken; where a run diverged, the step of that.
-        seconds: Wall time of the run, and of training steps alone.
+        steps: Optimizer steps taken. The loss is looked at after each call of Keras,
+            that is every `n` steps, where `n` is the largest divisor of
+            `evaluate_every` up to 10 (1 on PyTorch): a run that diverged between two
+            evaluations has its first loss that is not finite in its last `n` steps.
+        seconds, training_seconds: Wall time of the run, and of training steps alone.
+
+    Example:
+        >>> run = Run(model=None, history=[{"step": 2, "validation_loss": 0.5}])
+        >>> run.metrics
+        {'loss': 0.5}
     """
 
     model: Transformer
@@ -79,7 +87,8 @@ def train(
         progress: Show a progress bar, or call a function with the share done.
 
     Returns:
-        A `Run`. The same seed on the same machine gives the same history.
+        A `Run`. The same seed on the same machine gives the same history, apart from
+        its `seconds`.
 
     Raises:
         KitError: Model and task do not fit, or `directory` holds another run.
@@ -111,6 +120,18 @@ class Trainer:
 
     Raises:
         KitError: Model and task do not fit.
+
+    Example:
+        >>> from kit.data import Addition
+        >>> task = Addition(digits=1, validation_pairs=8)
+        >>> config = ModelConfig.uniform(
+        ...     1, width=16, vocabulary_size=14, context_length=task.context_length
+        ... )
+        >>> quick = TrainConfig(steps=2, batch_size=8, warmup_steps=0, evaluate_every=1)
+        >>> trainer = Trainer(config, task, quick)
+        >>> runs = [trainer.run(seed, progress=False) for seed in (0, 1)]
+        >>> runs[0].metrics["loss"] != runs[1].metrics["loss"]
+        True
     """
 
     def __init__(
@@ -157,7 +178,8 @@ class Trainer:
         progress: Progress = True,
         observe: Observe | None = None,
     ) -> Run:
-        """Train from fresh weights; see `train`.
+        """Train from fresh weights; see `train`. A seed gives the same history each
+        time, apart from its `seconds`.
 
         Args:
             seed, directory, progress: As for `train`.
