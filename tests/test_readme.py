@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from kit.studies import readme
+from kit import cli
+from kit.studies import load, readme
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -86,3 +88,25 @@ def test_files_that_it_names_exist():
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def inline_commands():
+    """Every `kit ...` in a sentence or table, and every line of a block."""
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    return sorted({*re.findall(r"`(kit [a-z][^`]*)`", prose), *KIT})
+
+
+def test_inline_commands_are_found():
+    assert "kit reproduce symmetry --budget full" in inline_commands()
+    assert "kit hint ID" in inline_commands()
+
+
+@pytest.mark.parametrize("line", inline_commands())
+def test_the_parser_knows_every_command_and_option(line):
+    """Each is parsed, and not run: an unknown command, option or study would raise."""
+    name, *arguments = line.split()[1:]
+    command = typer.main.get_command(cli.app).commands[name]
+    context = command.make_context(name, arguments)
+    if "slug" in context.params:
+        study = load(context.params["slug"])
+        assert (context.params["budget"] or "quick") in study.seeds

@@ -17,7 +17,7 @@ class Claim:
         id: Short name, such as "C1".
         statement: What is claimed, in one sentence.
         source: What the paper says and where.
-        test: Results -> Finding: one of the tests of `kit.studies.claims`, or any other.
+        test: Results -> Finding; the usual tests are in `kit.studies.claims`.
         evidence: How sure the source is: "theorem", "measured by the authors",
             "second-hand", "derived here", ...
 

@@ -162,7 +162,7 @@ def own_results(
 
     path = runs_dir() / "store.sqlite"
     rows: dict[str, Row] = {}
-    if path.exists():
+    if path.exists() and path.stat().st_size:  # empty: killed before it was made
         with Store(path, write=False) as store:
             rows = store.rows(study.slug)
     if not rows:

@@ -27,6 +27,7 @@ COLUMNS = """
     spec TEXT NOT NULL, result TEXT NOT NULL, environment TEXT NOT NULL,
     started TEXT NOT NULL, seconds REAL NOT NULL
 """
+BROKEN = ("not a database", "malformed", "no such")  # in what SQLite says of a file
 RESULT = ("metrics", "history", "probes", "training_seconds", "steps")
 
 
@@ -108,7 +109,7 @@ class Store:
             reason = getattr(error, "strerror", None) or str(error)
             if "full" in reason or "No space" in reason:
                 fix = "Free some space and run the same command again to resume"
-            elif "not a database" in reason or "malformed" in reason:
+            elif any(word in reason for word in BROKEN):
                 fix = self._elsewhere
             else:
                 fix = "Set KIT_RUNS to a folder that you may write to"
@@ -144,12 +145,20 @@ class Store:
         with self._explained():
             cursor = self._db.execute("SELECT * FROM cells WHERE study = ?", (study,))
             names = [column[0] for column in cursor.description]
-            rows = [_row(dict(zip(names, values, strict=True))) for values in cursor]
+            rows = [
+                self._row(dict(zip(names, values, strict=True))) for values in cursor
+            ]
         return {row.key: row for row in rows}
 
-
-def _row(fields: dict[str, Any]) -> Row:
-    result = json.loads(fields.pop("result"))
-    for name in ("spec", "environment"):
-        fields[name] = json.loads(fields[name])
-    return Row(**fields, **result)
+    def _row(self, fields: dict[str, Any]) -> Row:
+        key = fields["key"]
+        try:
+            result = json.loads(fields.pop("result"))
+            for name in ("spec", "environment"):
+                fields[name] = json.loads(fields[name])
+            return Row(**fields, **result)
+        except (TypeError, ValueError) as error:
+            raise KitError(
+                f"The row {key[:8]} of {self.path} cannot be read: {error}",
+                self._elsewhere,
+            ) from error

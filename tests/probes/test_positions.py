@@ -37,7 +37,7 @@ def test_equals_pearson_correlation_for_a_single_feature(rng):
     np.testing.assert_allclose(layer_correlation(lower, upper), pearson, atol=1e-12)
 
 
-def test_a_residual_keeps_a_known_share(noise, rng):
+def test_a_skip_keeps_a_known_share(noise, rng):
     """x + noise of equal size correlates with x by 1 / sqrt(2)."""
     upper = noise + rng.normal(size=noise.shape)
     matrix = layer_correlation(noise, upper)

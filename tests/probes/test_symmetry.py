@@ -15,7 +15,7 @@ def softmax(scores):
 
 
 def transformer(num_layers, causal, dtype=np.float64, positions=False, seed=0):
-    """Attention layers with residuals and random weights, in plain NumPy."""
+    """Attention layers with skips and random weights, in plain NumPy."""
     rng = np.random.default_rng(seed)
     embedding = rng.normal(size=(VOCABULARY, WIDTH)).astype(dtype)
     order = rng.normal(size=(64, WIDTH)).astype(dtype) * positions

@@ -1,9 +1,10 @@
 import sqlite3
 
 import pytest
-from toy import row
+from toy import STUDY, row
 
 from kit.errors import KitError
+from kit.studies.results import own_results
 from kit.studies.store import SCHEMA_VERSION, Store
 
 
@@ -98,3 +99,27 @@ def test_a_full_disk_is_explained_and_loses_nothing(tmp_path):
         assert "same command" in error.value.fix
     with Store(path) as store:
         assert store.keys("toy") == {"kept-0"}
+
+
+def test_a_row_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.add(row("a"))
+        for broken in ("{half a row", '{"colour": "blue"}', "3"):
+            with store._db:
+                store._db.execute("UPDATE cells SET result = ?", (broken,))
+            with pytest.raises(KitError, match="The row a-0 of .* cannot be read"):
+                store.rows("toy")
+
+
+def test_a_store_with_other_columns_is_to_be_moved_away(tmp_path):
+    path = tmp_path / "store.sqlite"
+    Store(path)._db.execute("ALTER TABLE cells DROP COLUMN study")
+    with pytest.raises(KitError, match="no such column.*Move the file away"):
+        Store(path, write=False).rows("toy")
+
+
+def test_a_store_that_was_killed_at_birth_has_no_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_RUNS", str(tmp_path))
+    (tmp_path / "store.sqlite").touch()
+    assert len(own_results(STUDY)) == 0
