@@ -103,7 +103,7 @@ def is_right(attend):
         array[..., -1, :] += 1.0
     past = attend(*moved, alpha, beta, gamma)[..., :-1, :]
     first = (alpha + beta - gamma)[:, None] * values[:, :, 0]
-    # Each term alone; position 1 sees two keys, and its log-odds are a scaled difference.
+    # Each term alone. Position 1 sees two keys; its log-odds are a scaled difference.
     odds = np.sum(query[..., 1, :] * (key[..., 1, :] - key[..., 0, :]), -1) / 3
     share = 1 / (1 + np.exp(-odds[..., None]))
     second = (1 - share) * values[..., 0, :] + share * values[..., 1, :]
