@@ -2,7 +2,7 @@
 # ## The shaped attention map
 #
 # ★★☆☆☆ · about 15 minutes · 2 points
-# · arXiv 2311.01906, section 4, equation 5
+# · arXiv 2311.01906, equation 5
 #
 # Without the skip around attention, a token has to come through the attention map, and
 # a softmax blurs it: after a few blocks all tokens are alike. Shaped attention puts the

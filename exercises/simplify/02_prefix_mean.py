@@ -2,7 +2,7 @@
 # ## Centring without a matrix
 #
 # ★★☆☆☆ · about 15 minutes · 2 points
-# · arXiv 2311.01906, section 4, equation 5
+# · arXiv 2311.01906, equation 5
 #
 # A fast attention kernel never writes down the map A: it returns `A Y` for values Y,
 # and a map of time x time numbers is what it saves. Shaped attention seems to need the

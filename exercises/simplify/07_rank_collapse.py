@@ -2,7 +2,7 @@
 # ## Are all tokens alike?
 #
 # ★★★☆☆ · about 15 minutes · 3 points
-# · arXiv 2311.01906, section 3, signal propagation
+# · arXiv 2311.01906, the argument from signal propagation
 #
 # Attention is an average, and averages of averages are all the same. Stack enough of it
 # without skips and every token becomes the same vector up to its length: the matrix of

@@ -2,7 +2,7 @@
 # ## Write the test: shaped
 #
 # ★★★★☆ · about 30 minutes · 4 points
-# · arXiv 2311.01906, section 4, equation 5
+# · arXiv 2311.01906, equation 5
 #
 # Shaped attention has a test that everybody writes first: with a zero query and the
 # gains at 1, values come out as they went in. Right blocks pass it. So does a block

@@ -32,7 +32,7 @@ def list_exercises(folder: Folder = FOLDER) -> None:
 
     from kit.grading.exercises import exercises
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("exercise", "", *NUMBERS, "state"):
         table.add_column(name, justify="right" if name in NUMBERS else "left")
     paper = ""

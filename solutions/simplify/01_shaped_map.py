@@ -2,7 +2,7 @@
 # id = "shaped_map"
 # title = "The shaped attention map"
 # paper = "2311.01906"
-# section = "section 4, equation 5"
+# section = "equation 5"
 # concepts = ["shaped attention", "centring matrix", "broadcasting"]
 # prerequisites = ["attention", "heads"]
 # difficulty = 2

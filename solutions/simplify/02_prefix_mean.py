@@ -2,7 +2,7 @@
 # id = "prefix_mean"
 # title = "Centring without a matrix"
 # paper = "2311.01906"
-# section = "section 4, equation 5"
+# section = "equation 5"
 # concepts = ["cumulative sum", "linear time", "fused kernels"]
 # prerequisites = ["shaped_map"]
 # difficulty = 2

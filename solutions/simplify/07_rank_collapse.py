@@ -2,7 +2,7 @@
 # id = "rank_collapse"
 # title = "Are all tokens alike?"
 # paper = "2311.01906"
-# section = "section 3, signal propagation"
+# section = "the argument from signal propagation"
 # concepts = ["rank collapse", "cosine similarity", "probes"]
 # prerequisites = ["sas"]
 # difficulty = 3

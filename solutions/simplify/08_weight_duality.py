@@ -17,8 +17,8 @@
 #     W = alpha · W_init + beta · dW
 #
 # keeps W_init as it is, and trains dW from zero. With beta = 1 this is usual training;
-# the smaller beta, the less W can move away from its start. The models without skips
-# train faster the smaller beta is, and fastest at 0, where nothing is left to train.
+# the smaller beta, the less W can move away from its start. In the paper, models that
+# have no skip around attention learn better the smaller it is, and best where it is 0.
 #
 # Is this more than a smaller learning rate? No, it is one, and you can prove it. Write
 #

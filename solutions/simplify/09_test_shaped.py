@@ -2,7 +2,7 @@
 # id = "test_shaped"
 # title = "Write the test: shaped"
 # paper = "2311.01906"
-# section = "section 4, equation 5"
+# section = "equation 5"
 # concepts = ["testing", "oracles", "initialisation"]
 # prerequisites = ["test_attention", "prefix_mean", "identity_values"]
 # difficulty = 4

@@ -86,6 +86,9 @@ def test_list_of_nothing(tmp_path, kit):
     code, out, _ = kit("list", "--dir", tmp_path)
     assert code == 0
     assert out.count("not started") == len(exercises())
+    assert all(exercise.title in out for exercise in exercises()), "in 80 columns"
+    papers = [line.strip() for line in out.splitlines() if len(line.split()) == 1]
+    assert papers == list(dict.fromkeys(e.slug for e in exercises()))
 
 
 def test_hints_come_one_at_a_time(kit):
