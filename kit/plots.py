@@ -159,7 +159,10 @@ def bar_with_points(
         limits: Ends of the axis.
     """
     names = _chosen(results, arms)
-    figure, axes = new_figure(0.9 + 0.34 * max(len(names), 1))
+    labels = [textwrap.fill(results.arms[arm], 34) for arm in names]
+    lines = max((label.count("\n") + 1 for label in labels), default=1)
+    spacing = max(0.34, 0.08 + 0.15 * lines)  # inches, so that no label meets another
+    figure, axes = new_figure(0.9 + spacing * max(len(names), 1))
     ax = axes[0, 0]
     for place, arm in enumerate(names):
         values = results.values(arm, metric)
@@ -170,8 +173,8 @@ def bar_with_points(
             ax.plot([0.01] * lost, [place] * lost, "x", color=VERMILION, transform=edge)
         if numbers:
             _bar(ax, place, numbers)
-    labels = [textwrap.fill(results.arms[arm], 30) for arm in names]
-    ax.set_yticks(range(len(names)), labels)
+    ax.set_yticks(range(len(names)), labels, fontsize=9)
+    ax.set_ylim(-0.6, max(len(names), 1) - 0.4)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     _reference_lines(ax.axvline, references)

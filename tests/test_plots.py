@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,13 @@ def test_a_picture_shows_itself_as_png_on_a_page_of_its_mode(mode):
 def test_figures_need_no_window_system():
     source = (Path(plots.__file__).parent / "pictures.py").read_text()
     assert "pyplot" not in source + Path(plots.__file__).read_text()
+
+
+def test_no_label_of_a_bar_meets_another():
+    rows = [run(arm, value=0.5) for arm in "abcdef"]
+    long = "positions learned → none; all blocks: both skips 1 → 0; learning rate x0.3"
+    rows = [replace(row, label=f"{row.arm}: {long}") for row in rows]
+    figure = plots.bar_with_points(Results(rows), "accuracy")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))

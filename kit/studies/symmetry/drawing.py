@@ -138,9 +138,11 @@ def _exact_match(results: Results) -> list[Figure]:
         results, "exact_match", arms, label="exact match", limits=(0, 1.02)
     )
     caption = (
-        "Skips removed: in one block (F), in consecutive blocks (G), spread out (H), "
-        "with learned positions (I), only around one part (J), and at a lower learning "
-        "rate (K). A point is a seed."
+        "Skips removed: in one block, in consecutive blocks, in blocks spread out, "
+        "with learned positions as the control, only around one part, and at lower "
+        "learning rates. A point is a seed. Compare each line without positions with "
+        "the same skips removed beside learned positions: where both fail, positions "
+        "are not the reason."
     )
     return [Figure("skips", caption, picture)]
 
