@@ -28,6 +28,7 @@ LOCKS = {
 }
 PYTHONS = ("3.11", "3.12", "3.13")
 MACHINES = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+SHIPPED = ("exercises", "notebooks", "results", "solutions")
 REGISTRIES = ("pypi.", "pythonhosted.", "download.pytorch.", "npmjs.")
 
 
@@ -188,23 +189,50 @@ def wheel(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_wheel_ships_what_the_package_reads(wheel):
-    for name in ("exercises", "notebooks", "results"):
-        here = {p.name for p in (ROOT / name).iterdir() if p.name[0] not in "._"}
+    for name in SHIPPED:
+        here = tracked_below(name)
         assert here, f"{name} is empty"
-        assert here <= {p.name for p in (wheel / "kit/shipped" / name).iterdir()}
+        packed = wheel / "kit/shipped" / name
+        assert here <= {p.relative_to(packed) for p in packed.rglob("*")}, name
     packed = {p.relative_to(wheel) for p in (wheel / "kit").rglob("*.py")}
     assert {p.relative_to(ROOT) for p in (ROOT / "kit").rglob("*.py")} <= packed
     assert not list(wheel.glob("tests"))
 
 
+def tracked_below(name):
+    folder = ROOT / name
+    return {p.relative_to(folder) for p in tracked() if p.is_relative_to(folder)}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """An empty folder, far from the clone, in which one command after another runs."""
+    return tmp_path_factory.mktemp("bare")
+
+
 @pytest.mark.slow
-def test_the_wheel_works_without_the_clone(wheel, tmp_path):
+@pytest.mark.parametrize(
+    "command, code, told",
+    [
+        ("doctor", None, "{wheel}/kit/shipped/results"),
+        ("list", 0, "causal_mask"),
+        ("start", 0, "work"),
+        ("check causal_mask", 1, "not done yet"),
+        ("hint causal_mask", 0, "hint"),
+        ("studies", 0, "quick"),
+        ("report symmetry --json", 0, '"verdict"'),
+        ("reproduce symetry", 2, "Did you mean 'symmetry'"),
+    ],
+)
+def test_the_wheel_works_without_the_clone(wheel, bare, command, code, told):
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "kit", "doctor"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(wheel)},
+        [sys.executable, "-P", "-m", "kit", *command.split()],
+        cwd=bare,
+        env={**os.environ, "PYTHONPATH": str(wheel), "KIT_CACHE": str(bare / "cache")},
         capture_output=True,
         text=True,
     )
-    assert f"{wheel}/kit/shipped/results" in ran.stdout
-    assert ran.stderr == ""
+    assert code is None or ran.returncode == code, ran.stdout + ran.stderr
+    assert told.format(wheel=wheel) in ran.stdout + ran.stderr
+    assert str(ROOT) not in ran.stdout + ran.stderr
+    assert code == 2 or ran.stderr == ""
