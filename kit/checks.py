@@ -16,7 +16,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "norm": ("layer", "rms", "none"),
     "norm_position": ("pre", "post"),
     "attention": ("softmax", None),
-    "feed_forward": ("relu", "gelu", "swiglu", None),
+    "feed_forward": ("relu", "gelu", "geglu", "swiglu", None),
     "positions": ("none", "learned", "sinusoidal", "rotary", "alibi"),
     "mask": ("causal", "full", "prefix"),
     "final_norm": ("layer", "rms", "none"),
@@ -93,7 +93,7 @@ def check_number(
         return
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not (is_number and is_good(float(value))):
-        example = "" if default is None else f", such as {default:g}"
+        example = f", such as {default:g}" if isinstance(default, Real) else ""
         raise KitError(
             f"{name}={value!r} is not a number {expected}",
             f"Use a number {expected}{example}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from kit.blocks import BLOCK_PRESETS, BlockConfig, block_preset
+from kit.blocks import BlockConfig, starts_as_identity
 from kit.checks import (
     CHOICES,
     check_choices,
@@ -20,6 +20,7 @@ from kit.checks import (
     whole,
 )
 from kit.errors import KitError
+from kit.presets import BLOCK_PRESETS, block_preset, preset_blocks
 
 __all__ = ["BLOCK_PRESETS", "CHOICES", "BlockConfig", "ModelConfig", "block_preset"]
 
@@ -133,6 +134,15 @@ class ModelConfig:
                 f"width={self.width}",
                 f"Use {_alternatives(divisors)} heads, or give head_dim",
             )
+        for name in ("value", "projection"):
+            columns = block.num_heads * self.head_dim(block)
+            if starts_as_identity(getattr(block, name)) and columns != self.width:
+                raise KitError(
+                    f"block {index}: {name}={getattr(block, name)} needs heads that "
+                    f"fill the stream, but {block.num_heads} heads of "
+                    f"{self.head_dim(block)} make {columns} of width={self.width}",
+                    f'Leave head_dim at None or use {name}="learned"',
+                )
         if self.positions == "rotary" and self.head_dim(block) % 2:
             raise KitError(
                 f'block {index}: positions="rotary" needs an even head width, not '
@@ -161,10 +171,27 @@ class ModelConfig:
         block: BlockConfig | str = "pre-ln",
         **shared: Any,
     ) -> "ModelConfig":
-        """A model of `num_blocks` equal blocks; `shared` are the other fields."""
+        """A model of `num_blocks` equal blocks; `shared` are the other fields.
+
+        With the name of a preset, the first block may differ from the others.
+
+        Example:
+            >>> sizes = {"vocabulary_size": 9, "context_length": 8}
+            >>> [b.value for b in ModelConfig.uniform(3, "sas", **sizes).blocks[1:]]
+            ['identity', 'identity']
+        """
+        num_blocks = whole("num_blocks", num_blocks)
         if isinstance(block, str):
-            block = block_preset(block)
-        return cls(blocks=(block,) * whole("num_blocks", num_blocks), **shared)
+            return cls(blocks=preset_blocks(block, num_blocks), **shared)
+        return cls(blocks=(block,) * num_blocks, **shared)
+
+    def with_every_block(self, **changes: Any) -> "ModelConfig":
+        """The same model with some fields changed in all blocks.
+
+        Raises:
+            KitError: There is no such field.
+        """
+        return self.with_blocks(dict.fromkeys(range(len(self.blocks)), changes))
 
     def with_blocks(self, edits: Mapping[int, Mapping[str, Any]]) -> "ModelConfig":
         """The same model with some fields changed in some blocks.
@@ -188,7 +215,7 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
-        return {**asdict(self), "blocks": [asdict(block) for block in self.blocks]}
+        return {**asdict(self), "blocks": [block.to_dict() for block in self.blocks]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ModelConfig":
@@ -203,9 +230,7 @@ class ModelConfig:
                 f"blocks={data['blocks']!r} is not a list of blocks",
                 "Give one mapping of BlockConfig fields for each block",
             )
-        for block in data["blocks"]:
-            check_fields(BlockConfig, block)
-        blocks = tuple(BlockConfig(**block) for block in data["blocks"])
+        blocks = tuple(BlockConfig.from_dict(block) for block in data["blocks"])
         return cls(**{**data, "blocks": blocks})
 
 

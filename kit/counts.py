@@ -1,8 +1,10 @@
 """Parameters and operations as closed formulas of the config."""
 
 from kit.config import BlockConfig, ModelConfig
+from kit.gains import Gain, Trained, Updated
 
 ROLES = ("Emb", "QK", "VO", "FFN", "Norm", "other")
+GATED = ("geglu", "swiglu")
 NORM_VECTORS = {"layer": 2, "rms": 1, "none": 0}
 
 
@@ -37,7 +39,9 @@ def parameter_counts(config: ModelConfig) -> dict[str, int]:
 
 
 def block_counts(config: ModelConfig, block: BlockConfig) -> dict[str, int]:
-    """Parameters of one block by role.
+    """Trained parameters of one block by role; gains are `"other"`.
+
+    A frozen start of a matrix counts nothing: with its update it is one matrix.
 
     Example:
         >>> config = ModelConfig.uniform(
@@ -46,21 +50,51 @@ def block_counts(config: ModelConfig, block: BlockConfig) -> dict[str, int]:
         >>> block_counts(config, config.blocks[0])["FFN"]  # two matrices, 8 x 32
         512
     """
-    query = block.num_heads * config.head_dim(block)
-    key = block.key_value_heads * config.head_dim(block)
-    matrices = 3 if block.feed_forward == "swiglu" else 2
+    matrices = 3 if block.feed_forward in GATED else 2
     attention = block.attention is not None
     feed_forward = block.feed_forward is not None
-    neurons = config.feed_forward_dim(block)
     norms = int(attention or feed_forward)
     if block.wiring == "serial":
         norms = attention + feed_forward
+    query = block.num_heads * config.head_dim(block)
+    key = block.key_value_heads * config.head_dim(block)
+    value = block.value_heads * config.head_dim(block) * (block.value != "identity")
+    projection = query * (block.projection != "identity")
+    neurons = config.feed_forward_dim(block)
     return {
         "QK": attention * config.width * (query + key),
-        "VO": attention * config.width * (key + query),
+        "VO": attention * config.width * (value + projection),
         "FFN": feed_forward * matrices * config.width * neurons,
         "Norm": norms * NORM_VECTORS[block.norm] * config.width,
+        "other": _gains(block, attention, feed_forward),
     }
+
+
+def _gains(block: BlockConfig, attention: bool, feed_forward: bool) -> int:
+    skips: list[Gain] = []
+    if block.wiring == "parallel":
+        skips = [block.attention_skip] * (attention or feed_forward)
+    else:
+        skips = [block.attention_skip] * attention
+        skips += [block.feed_forward_skip] * feed_forward
+    branches = [block.attention_gain] * attention
+    branches += [block.feed_forward_gain] * feed_forward
+    matrices: list[Gain] = [
+        gain
+        for matrix in (block.value, block.projection) * attention
+        if isinstance(matrix, Updated)
+        for gain in (matrix.alpha, matrix.beta)
+    ]
+    count = _trained(*skips, *branches, *matrices)
+    if attention and block.shape is not None:
+        shape = block.shape
+        each = block.num_heads if shape.per_head else 1
+        count += each * _trained(shape.alpha, shape.beta, shape.gamma)
+    return count
+
+
+def _trained(*gains: Gain) -> int:
+    return sum(isinstance(gain, Trained) for gain in gains)
 
 
 def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
@@ -68,8 +102,10 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
 
     Two per parameter of every matrix that multiplies (the embedding lookup does
     not, the head does), and two per score and per weighted value. The scores are
-    counted in full, as they are computed: a causal mask saves nothing here. A
-    training step costs about three times as much.
+    counted in full, as they are computed: a causal mask saves nothing here. The mean
+    that shaped attention subtracts is a running sum and counts nothing, but with
+    ALiBi it is one more matrix product. A training step costs about three times as
+    much.
 
     Args:
         config: The model as data.
@@ -85,5 +121,8 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
         counts = block_counts(config, block)
         flops += 2 * (counts["QK"] + counts["VO"] + counts["FFN"])
         if block.attention is not None:
-            flops += 4 * time * block.num_heads * config.head_dim(block)
+            products = 2
+            if block.shape is not None and block.shape.centred:
+                products += config.positions == "alibi"
+            flops += 2 * products * time * block.num_heads * config.head_dim(block)
     return flops

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from kit.config import BlockConfig, ModelConfig
+from kit.presets import BLOCK_PRESETS
 
 
 def difference_label(config: ModelConfig, base: ModelConfig) -> str:
@@ -53,11 +54,20 @@ def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
 
 
 def _field_changes(block: BlockConfig, base: BlockConfig) -> list[str]:
-    changes = {
-        entry.name: (getattr(base, entry.name), getattr(block, entry.name))
-        for entry in fields(BlockConfig)
-        if getattr(base, entry.name) != getattr(block, entry.name)
-    }
+    """The changed fields; where it is shorter, a preset by name and what differs."""
+    listed = [
+        [name, *_each_change(_values(block), _values(base) | edit)]
+        for name, edit in LONG_PRESETS.items()
+    ]
+    return min(_each_change(_values(block), _values(base)), *listed, key=len)
+
+
+def _values(block: BlockConfig) -> dict[str, Any]:
+    return {entry.name: getattr(block, entry.name) for entry in fields(BlockConfig)}
+
+
+def _each_change(block: dict[str, Any], base: dict[str, Any]) -> list[str]:
+    changes = {k: (base[k], value) for k, value in block.items() if base[k] != value}
     skips = [changes.get(f"{part}_skip") for part in ("attention", "feed_forward")]
     if skips[0] is not None and skips[0] == skips[1]:
         del changes["attention_skip"], changes["feed_forward_skip"]
@@ -83,3 +93,17 @@ def _block_names(indices: tuple[int, ...], total: int) -> str:
         f"{indices[0]}-{indices[-1]}" if consecutive else ", ".join(map(str, indices))
     )
     return f"blocks {listed}"
+
+
+def _edit(preset: BlockConfig) -> dict[str, Any]:
+    """The fields in which a preset differs from the base."""
+    plain = _values(BlockConfig())
+    return {k: value for k, value in _values(preset).items() if value != plain[k]}
+
+
+# Presets of so many fields that nobody would read a list of them.
+LONG_PRESETS = {
+    name: edit
+    for name, preset in BLOCK_PRESETS.items()
+    if len(edit := _edit(preset)) > 2
+}

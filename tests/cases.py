@@ -12,7 +12,9 @@ import keras
 import numpy as np
 
 from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig
+from kit.gains import SKIP_INIT, Shaped, Trained, Updated
 from kit.models import Transformer, build, named_weights
+from kit.presets import preset_blocks
 
 VOCABULARY, TIME, WIDTH, PREFIX, PADDING = 11, 7, 16, 3, 10
 BLOCK = BlockConfig(num_heads=4, feed_forward_dim=24)
@@ -30,11 +32,23 @@ def case(block: dict[str, Any] | None = None, **shared: Any) -> ModelConfig:
     return replace(config, **shared)
 
 
+def preset_case(name: str, **shared: Any) -> ModelConfig:
+    """Two small blocks of a preset."""
+    config = case(blocks=preset_blocks(name, 2), **shared)
+    return config.with_every_block(num_heads=4, feed_forward_dim=24)
+
+
 def both_skips(gain: float) -> dict[str, float]:
     return {"attention_skip": gain, "feed_forward_skip": gain}
 
 
+UPDATED = Updated(alpha=Trained(), beta=Trained())
 PREFIX_MASK = {"mask": "prefix", "prefix_length": PREFIX}
+MASKED: dict[str, dict[str, Any]] = {
+    "causal": {},
+    "full": {"mask": "full"},
+    "prefix": PREFIX_MASK,
+}
 ABSENT = {"attention": None}
 ALL_AT_ONCE = {
     "norm": "rms",
@@ -46,10 +60,7 @@ ALL_AT_ONCE = {
 
 CASES: dict[str, ModelConfig] = {
     # Every preset; "pre-ln" is the base of what follows.
-    **{
-        name: case(replace(preset, num_heads=4, feed_forward_dim=24).__dict__)
-        for name, preset in BLOCK_PRESETS.items()
-    },
+    **{name: preset_case(name) for name in BLOCK_PRESETS},
     # Norms.
     "pre-rms": case({"norm": "rms"}, final_norm="rms"),
     "post-rms": case({"norm": "rms", "norm_position": "post"}, final_norm="none"),
@@ -79,6 +90,44 @@ CASES: dict[str, ModelConfig] = {
     # Feed-forward.
     "relu": case({"feed_forward": "relu"}),
     "swiglu": case({"feed_forward": "swiglu"}),
+    "geglu": case({"feed_forward": "geglu"}),
+    "leaky-relu": case({"feed_forward": "relu", "relu_slope": 0.2}),
+    # Gains, maps and matrices of simplified blocks.
+    "fixed-gains": case({"attention_gain": 0.5, "feed_forward_gain": 2.0}),
+    "trained-skips": case(
+        {"attention_skip": Trained(), "feed_forward_skip": Trained(0.0)}
+    ),
+    "parallel-trained-skip": case({"wiring": "parallel", **both_skips(Trained(0.5))}),
+    "shaped": case({"shape": Shaped()}),
+    "shaped-shared": case({"shape": Shaped(per_head=False)}),
+    "shaped-fixed": case({"shape": Shaped(1.0, 0.5, 0.5)}),
+    "shaped-grouped": case({"shape": Shaped(), "num_key_value_heads": 2}),
+    "shaped-rotary": case({"shape": Shaped()}, positions="rotary"),
+    "shaped-alibi": case({"shape": Shaped()}, positions="alibi"),
+    "shaped-prefix": case({"shape": Shaped()}, **PREFIX_MASK),
+    "shaped-padding": case({"shape": Shaped()}, padding_id=PADDING),
+    "shaped-padding-full-fused": case(
+        {"shape": Shaped()}, padding_id=PADDING, mask="full", fused_attention=True
+    ),
+    "skip-init": case({"shape": SKIP_INIT}),
+    "no-value": case({"value": "identity"}),
+    "no-value-or-projection": case({"value": "identity", "projection": "identity"}),
+    "orthogonal-matrices": case({"value": "orthogonal", "projection": "orthogonal"}),
+    "updated-identity": case({"value": UPDATED, "projection": Updated(beta=0.2)}),
+    "updated-orthogonal-grouped": case(
+        {
+            "value": Updated("orthogonal", beta=Trained(0.2)),
+            "projection": Updated("orthogonal", alpha=Trained()),
+            "num_key_value_heads": 2,
+        }
+    ),
+    "sas-grouped-rotary": preset_case("sas", positions="rotary").with_every_block(
+        num_key_value_heads=2
+    ),
+    "sas-full": preset_case("sas", mask="full"),
+    "sas-p-fused": preset_case("sas-p", fused_attention=True),
+    "sas-p-prefix-padding": preset_case("sas-p", padding_id=PADDING, **PREFIX_MASK),
+    "sas-alibi": preset_case("sas", positions="alibi"),
     # Head.
     "untied": case(tied_head=False),
     # Dropout.
@@ -128,6 +177,9 @@ QUICK = (
     "padding-prefix-alibi",
     "fused-padding",
     "no-blocks",
+    "sas-grouped-rotary",
+    "sas-p-prefix-padding",
+    "updated-orthogonal-grouped",
 )
 
 

@@ -49,6 +49,11 @@ def assert_layer_contract(
     """
     x = np.random.default_rng(0).standard_normal(input_shape, dtype="float32")
     layer = make(dtype="float32")
+    layer(x)
+    rng = np.random.default_rng(1)
+    layer.set_weights(  # off their initial values, some of which stop a gradient
+        [w + 0.1 * rng.standard_normal(w.shape) for w in layer.get_weights()]
+    )
     output = keras.ops.convert_to_numpy(layer(x))
     assert output.shape == tuple(layer.compute_output_shape(input_shape))
 

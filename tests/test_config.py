@@ -1,7 +1,7 @@
 """Configs: what cannot be built is refused once, in one line, at construction."""
 
 import json
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,8 @@ import pytest
 from kit.checks import CHOICES
 from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig, block_preset
 from kit.errors import KitError
+from kit.gains import SKIP_INIT, Shaped, Trained, Updated
+from kit.presets import FIRST_BLOCKS
 from kit.training import TrainConfig
 from tests.cases import CASES
 
@@ -36,6 +38,24 @@ BAD_BLOCKS = {
     "dropout nan": ({"dropout": NAN}, "dropout=nan is not a number in"),
     "skip nan": ({"attention_skip": NAN}, "attention_skip=nan is not a number"),
     "skip as text": ({"feed_forward_skip": "1"}, "feed_forward_skip='1'"),
+    "skip from nan": (
+        {"attention_skip": {"start": 1.0}},
+        "attention_skip={'start': 1.0} is not a number that is finite",
+    ),
+    "gain of zero": ({"attention_gain": 0.0}, "attention_gain=0 computes a branch"),
+    "gain as text": ({"feed_forward_gain": "1"}, "feed_forward_gain='1' is not"),
+    "trained skips in one": (
+        {"wiring": "parallel", "attention_skip": Trained(0.5)},
+        "attention_skip=trained from 0.5 and feed_forward_skip=1",
+    ),
+    "unknown value": ({"value": "identty"}, "Did you mean 'identity'"),
+    "unknown projection": ({"projection": None}, "learned, orthogonal, identity"),
+    "unknown shape": ({"shape": "shaped"}, "shape='shaped' is no shape"),
+    "slope of a gelu": ({"relu_slope": 0.2}, "relu_slope=0.2 clashes with .*'gelu'"),
+    "slope of 1": (
+        {"feed_forward": "relu", "relu_slope": 1.0},
+        "relu_slope=1.0 is not a number in",
+    ),
     "skip without attention": (
         {"attention": None, "attention_skip": 0.5},
         "attention=None clashes with attention_skip=0.5",
@@ -93,6 +113,14 @@ BAD_MODELS = {
         {"width": 64, **blocks(num_heads=5)},
         "block 1: num_heads=5 does not divide width=64.*4, 8",
     ),
+    "values that do not fill the stream": (
+        {"width": 64, **blocks(value="identity", head_dim=8)},
+        "block 1: value=identity needs heads .* 4 heads of 8 make 32 of width=64",
+    ),
+    "projection that does not fill the stream": (
+        {"width": 64, **blocks(projection=Updated(), head_dim=8)},
+        "block 1: projection=1 identity . 1 update needs heads",
+    ),
     "odd rotary": (
         {"positions": "rotary", **blocks(head_dim=5)},
         "block 1: .*even head width, not 5",
@@ -121,6 +149,60 @@ def test_bad_models(name):
     assert "\n" not in str(caught.value)
 
 
+BAD_GAINS = {
+    "start nan": (Trained, {"start": NAN}, "start=nan is not a number that is finite"),
+    "start as text": (Trained, {"start": "1"}, "start='1' is not a number"),
+    "unknown start": (Updated, {"start": "identiy"}, "Did you mean 'identity'"),
+    "alpha nan": (Updated, {"alpha": NAN}, "alpha=nan"),
+    "no update": (Updated, {"beta": 0.0}, "beta=0 leaves a matrix without"),
+    "gamma as text": (Shaped, {"gamma": "1"}, "gamma='1'"),
+    "no map": (Shaped, {"beta": 0.0}, "beta=0 leaves out the softmax map"),
+    "a branch's gain": (Shaped, {"alpha": Trained(None)}, "is a gain of a branch"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_GAINS)
+def test_bad_gains(name):
+    kind, changes, message = BAD_GAINS[name]
+    with pytest.raises(KitError, match=message) as caught:
+        kind(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_feed_forward_gain_starts_at_the_published_values():
+    """He and Hofmann tuned 0.1 at 18 blocks; elsewhere 1/sqrt(blocks)."""
+    starts = [round(Trained(None).start_of(n), 2) for n in (2, 4, 6, 8, 12, 18)]
+    assert starts == [0.3, 0.21, 0.17, 0.15, 0.12, 0.1]
+    assert Trained(0.05).start_of(18) == 0.05
+
+
+def test_what_an_older_config_stored_keeps_its_text():
+    """Rows are found by the text of their config; new fields may not change it."""
+    assert BlockConfig(num_heads=2).to_dict() == {
+        "wiring": "serial",
+        "norm": "layer",
+        "norm_position": "pre",
+        "attention": "softmax",
+        "num_heads": 2,
+        "num_key_value_heads": None,
+        "head_dim": None,
+        "attention_skip": 1.0,
+        "feed_forward": "gelu",
+        "feed_forward_dim": None,
+        "feed_forward_skip": 1.0,
+        "dropout": 0.0,
+    }
+    assert BlockConfig(shape=SKIP_INIT).to_dict()["shape"]["gamma"] == 0.0
+
+
+def test_every_block_can_be_edited_at_once():
+    model = ModelConfig.uniform(3, "sas", **SIZES).with_every_block(num_heads=2)
+    assert [block.num_heads for block in model.blocks] == [2, 2, 2]
+    assert model.blocks[0].value != model.blocks[1].value
+    with pytest.raises(KitError, match="Did you mean 'num_heads'"):
+        model.with_every_block(num_head=2)
+
+
 def test_heads_of_an_absent_attention_need_not_divide():
     block = BlockConfig(attention=None, num_heads=5)
     assert ModelConfig.uniform(1, block, **SIZES).blocks == (block,)
@@ -147,7 +229,9 @@ def test_uniform_needs_a_block(number):
 def test_presets_are_found_by_name_and_others_are_listed():
     for name, preset in BLOCK_PRESETS.items():
         assert block_preset(name) is preset
-        assert ModelConfig.uniform(2, name, **SIZES).blocks == (preset, preset)
+        first, *others = ModelConfig.uniform(3, name, **SIZES).blocks
+        assert others == [preset, preset]
+        assert first == replace(preset, **FIRST_BLOCKS.get(name, {}))
     with pytest.raises(KitError, match="unknown block preset 'lama'.*'llama'"):
         ModelConfig.uniform(2, "lama", **SIZES)
 

@@ -3,6 +3,7 @@
 from kit.layers.attention import Attention, KeyValueCache
 from kit.layers.block import Block, SubBlock
 from kit.layers.feed_forward import FeedForward
+from kit.layers.gains import TrainedGain, UpdatedMatrix
 from kit.layers.masks import AttentionBias
 from kit.layers.positions import (
     LearnedPositions,
@@ -10,6 +11,7 @@ from kit.layers.positions import (
     SinusoidalPositions,
     alibi_slopes,
 )
+from kit.layers.shaping import Shaping
 from kit.layers.tags import tag, tag_of
 from kit.layers.taps import Collector, tap
 
@@ -22,8 +24,11 @@ __all__ = [
     "KeyValueCache",
     "LearnedPositions",
     "RotaryPositions",
+    "Shaping",
     "SinusoidalPositions",
     "SubBlock",
+    "TrainedGain",
+    "UpdatedMatrix",
     "alibi_slopes",
     "tag",
     "tag_of",

@@ -7,9 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from kit.layers.gains import UpdatedMatrix, deserialized
+from kit.layers.masks import softmax
 from kit.layers.positions import alibi_bias
 from kit.layers.tags import tag
 from kit.layers.taps import is_wanted, tap
+
+PARTS = ("rotary", "value_matrix", "output_matrix", "shaping")
 
 
 class KeyValueCache:
@@ -26,10 +30,9 @@ class KeyValueCache:
     def update(self, key: Any, value: Any, start: Any) -> Any:
         """Write (batch, heads, time, head_dim) at `start`; return all positions."""
         if self.key is None:
-            room = (*key.shape[:2], self.length, key.shape[3])
             self.key, self.value = (
-                ops.zeros(room, key.dtype),
-                ops.zeros(room, key.dtype),
+                ops.zeros((*each.shape[:2], self.length, each.shape[3]), each.dtype)
+                for each in (key, value)
             )
         self.key = ops.slice_update(self.key, (0, 0, start, 0), key)
         self.value = ops.slice_update(self.value, (0, 0, start, 0), value)
@@ -42,7 +45,8 @@ class Attention(keras.layers.Layer):
 
         map = softmax(Q K^T / sqrt(head_dim) + bias);  output = map V W_O
 
-    Vaswani et al., 1706.03762, section 3.2; grouped heads: 2305.13245.
+    Vaswani et al., 1706.03762, section 3.2; grouped heads: 2305.13245; other values,
+    projections and maps: 2311.01906.
 
     Args:
         num_heads: Query heads.
@@ -55,6 +59,13 @@ class Attention(keras.layers.Layer):
             computed only while it is collected.
         std: Standard deviation of the initial query, key and value matrices.
         output_std: The same for the output matrix; `None` means `std`.
+        value_matrix: `"learned"`, `"orthogonal"` (learnt from an orthogonal start), an
+            `UpdatedMatrix`, or `None` for the identity, which is no weight and no
+            work. Where it is or starts as the identity, each query head has its own
+            values: its columns of x.
+        output_matrix: The same for W_O.
+        shaping: A `Shaping` of the map, or `None`. Where it subtracts C, the query
+            matrix starts at zero.
 
     Call arguments:
         x: (batch, time, width).
@@ -63,7 +74,8 @@ class Attention(keras.layers.Layer):
         start: Position of the first token.
 
     Returns:
-        (batch, time, width). Taps: `map` (batch, heads, time, keys) and `output`.
+        (batch, time, width). Taps: `map`, the softmax (batch, heads, time, keys),
+        `output`, and with a shaping `shaped_map`, alpha I + beta map - gamma C.
 
     Example:
         >>> import numpy as np
@@ -83,6 +95,9 @@ class Attention(keras.layers.Layer):
         fused: bool = False,
         std: float = 0.02,
         output_std: float | None = None,
+        value_matrix: Any = "learned",
+        output_matrix: Any = "learned",
+        shaping: Any = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -95,31 +110,53 @@ class Attention(keras.layers.Layer):
         self.fused = fused
         self.std = std
         self.output_std = std if output_std is None else output_std
+        self.value_matrix = value_matrix
+        self.output_matrix = output_matrix
+        self.shaping = shaping
         self.tap_name = self.name
+
+    @property
+    def value_heads(self) -> int:
+        """Heads of the values."""
+        matrix = self.value_matrix
+        if matrix is None or getattr(matrix, "start", None) == "identity":
+            return self.num_heads
+        return self.num_key_value_heads
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
-        query = self.num_heads * self.head_dim
-        key = self.num_key_value_heads * self.head_dim
-        self.query = self._matrix("query", (width, query), "QK", "heads")
-        self.key = self._matrix("key", (width, key), "QK", "key_value_heads")
-        self.value = self._matrix("value", (width, key), "VO", "key_value_heads")
-        self.output_kernel = self.add_weight(
-            name="output",
-            shape=(query, width),
-            initializer=keras.initializers.RandomNormal(stddev=self.output_std),
-        )
-        tag(self.output_kernel, "VO", ("heads", "width"), std=self.output_std)
+        query = (width, self.num_heads * self.head_dim)
+        key = (width, self.num_key_value_heads * self.head_dim)
+        shaped = self.shaping is not None and self.shaping.centred
+        self.query = self._matrix("query", query, "QK", std=0.0 if shaped else self.std)
+        self.key = self._matrix("key", key, "QK", std=self.std)
+        if isinstance(self.value_matrix, str):
+            self.value = self._matrix("value", key, "VO", std=self.std)
+        if isinstance(self.output_matrix, str):
+            output = query[::-1]
+            self.output_kernel = self._matrix("output", output, "VO", self.output_std)
+        for part, shape in (
+            (self.value_matrix, input_shape),
+            (self.output_matrix, (*input_shape[:-1], query[1])),
+            (self.shaping, None),
+        ):
+            if isinstance(part, keras.layers.Layer) and not part.built:
+                part.build(shape)
         if self.rotary is not None:
             self.rotary.build((None, self.num_heads, input_shape[1], self.head_dim))
 
-    def _matrix(self, name: Any, shape: Any, role: Any, axis: Any) -> Any:
-        weight = self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=keras.initializers.RandomNormal(stddev=self.std),
-        )
-        return tag(weight, role, ("width", axis), std=self.std)
+    def _matrix(self, name: str, shape: Any, role: str, std: float) -> Any:
+        grouped = name in ("key", "value")
+        axes = ("width", "key_value_heads" if grouped else "heads")
+        if name == "output":
+            axes = axes[::-1]
+        form = {"value": self.value_matrix, "output": self.output_matrix}.get(name)
+        orthogonal = form == "orthogonal"
+        initializer = keras.initializers.RandomNormal(stddev=std)
+        if orthogonal:
+            initializer = keras.initializers.Orthogonal()
+        weight = self.add_weight(name=name, shape=shape, initializer=initializer)
+        return tag(weight, role, axes, std=std or None, orthogonal=orthogonal)
 
     def call(
         self,
@@ -131,37 +168,69 @@ class Attention(keras.layers.Layer):
     ) -> Any:
         query = self._split(ops.matmul(x, self.query), self.num_heads)
         key = self._split(ops.matmul(x, self.key), self.num_key_value_heads)
-        value = self._split(ops.matmul(x, self.value), self.num_key_value_heads)
+        value = self._split(self._value(x), self.value_heads)
         if self.rotary is not None:
             query, key = self.rotary(query, start=start), self.rotary(key, start=start)
         if cache is not None:
             key, value = cache.update(key, value, start)
-        groups = self.num_heads // self.num_key_value_heads
-        if groups > 1:
-            key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, 1)
+        key, value = self._for_each_head(key), self._for_each_head(value)
         if bias is not None:
             bias = ops.cast(bias, "float32")  # a mixed policy made it bfloat16
         if self.slopes is not None:
             distance = alibi_bias(self.slopes, query.shape[2], key.shape[2], start)
             bias = distance if bias is None else bias + distance
-        mixed = self._mix(query, key, value, bias, training)
-        output = ops.matmul(self._merge(mixed), self.output_kernel)
+        mixed = self._mix(query, key, value, bias, start, training)
+        if self.shaping is not None:
+            own = value[:, :, start : start + query.shape[2]]
+            mixed = self.shaping(own, mixed, value, bias=bias, start=start)
+        output = self._project(self._merge(mixed))
         tap(f"{self.tap_name}/output", output)
         return output
 
-    def _mix(self, query: Any, key: Any, value: Any, bias: Any, training: bool) -> Any:
-        if self.fused and not is_wanted(f"{self.tap_name}/map"):
+    def _value(self, x: Any) -> Any:
+        if self.value_matrix is None:
+            return x
+        if isinstance(self.value_matrix, UpdatedMatrix):
+            return self.value_matrix(x)
+        return ops.matmul(x, self.value)
+
+    def _project(self, mixed: Any) -> Any:
+        if self.output_matrix is None:
+            return mixed
+        if isinstance(self.output_matrix, UpdatedMatrix):
+            return self.output_matrix(mixed)
+        return ops.matmul(mixed, self.output_kernel)
+
+    def _mix(
+        self, query: Any, key: Any, value: Any, bias: Any, start: Any, training: bool
+    ) -> Any:
+        shaped = self.shaping is not None and is_wanted(f"{self.tap_name}/shaped_map")
+        if self.fused and not (shaped or is_wanted(f"{self.tap_name}/map")):
             return _fused(query, key, value, bias)
         query = query * (1.0 / math.sqrt(self.head_dim))
         scores = ops.cast(ops.matmul(query, ops.swapaxes(key, 2, 3)), "float32")
         if bias is not None:
             scores = scores + bias
-        attention_map = ops.softmax(scores, axis=-1)
+        attention_map = softmax(scores)
         tap(f"{self.tap_name}/map", attention_map)
+        if shaped:
+            tap(f"{self.tap_name}/shaped_map", self._shaped(attention_map, bias, start))
         attention_map = ops.cast(attention_map, value.dtype)
         if self.dropout.rate:
             attention_map = self.dropout(attention_map, training=training)
         return ops.matmul(attention_map, value)
+
+    def _shaped(self, attention_map: Any, bias: Any, start: Any) -> Any:
+        """The shaped map: what shaping does where the values are the unit vectors."""
+        *_, queries, keys = attention_map.shape
+        unit = ops.eye(keys)[None, None]
+        own = unit[:, :, start : start + queries]
+        return self.shaping(own, attention_map, unit, bias=bias, start=start)
+
+    def _for_each_head(self, x: Any) -> Any:
+        """Key or value heads, repeated until every query head has one."""
+        groups = self.num_heads // x.shape[1]
+        return ops.repeat(x, groups, axis=1) if groups > 1 else x
 
     def _split(self, x: Any, heads: int) -> Any:
         """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
@@ -178,25 +247,23 @@ class Attention(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
             "head_dim": self.head_dim,
             "num_key_value_heads": self.num_key_value_heads,
-            "rotary": self.rotary and keras.saving.serialize_keras_object(self.rotary),
             "slopes": None if self.slopes is None else self.slopes.tolist(),
             "dropout": self.dropout.rate,
             "fused": self.fused,
             "std": self.std,
             "output_std": self.output_std,
+            **{name: serialize(getattr(self, name)) for name in PARTS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        rotary = config.pop("rotary")
-        if rotary:
-            rotary = keras.saving.deserialize_keras_object(rotary)
-        return cls(**config, rotary=rotary or None)
+        return cls(**deserialized(config, *PARTS))
 
 
 def _batch_time(x: Any) -> Any:

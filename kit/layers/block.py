@@ -4,17 +4,28 @@ from typing import Any
 
 import keras
 
+from kit.layers.gains import Gain, TrainedGain, build_gains, deserialized, times
 from kit.layers.taps import tap
+
+PARTS = (
+    "attention",
+    "feed_forward",
+    "norm",
+    "skip",
+    "attention_gain",
+    "feed_forward_gain",
+)
 
 
 @keras.saving.register_keras_serializable(package="kit")
 class SubBlock(keras.layers.Layer):
     """A skip and the branches beside it, with one norm.
 
-        pre:   x -> skip * x + sum of branch(norm(x))
-        post:  x -> norm(skip * x + sum of branch(x))
+        pre:   x -> skip * x + sum of gain * branch(norm(x))
+        post:  x -> norm(skip * x + sum of gain * branch(x))
 
-    With `skip=0` the skip is absent: nothing is multiplied or added.
+    With `skip=0` the skip is absent: nothing is multiplied or added. A gain is a
+    number or a `TrainedGain`.
 
     Args:
         attention: An attention layer, or `None`.
@@ -23,6 +34,8 @@ class SubBlock(keras.layers.Layer):
         norm_position: `"pre"` or `"post"`.
         skip: Gain of the skip.
         dropout: Rate on each branch output.
+        attention_gain: Gain of the attention's output.
+        feed_forward_gain: Gain of the feed-forward's output.
 
     Call arguments:
         x: (batch, time, width).
@@ -38,8 +51,10 @@ class SubBlock(keras.layers.Layer):
         feed_forward: keras.layers.Layer | None = None,
         norm: keras.layers.Layer | None = None,
         norm_position: str = "pre",
-        skip: float = 1.0,
+        skip: Gain = 1.0,
         dropout: float = 0.0,
+        attention_gain: Gain = 1.0,
+        feed_forward_gain: Gain = 1.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -48,12 +63,21 @@ class SubBlock(keras.layers.Layer):
         self.norm = norm
         self.norm_position = norm_position
         self.skip = skip
+        self.attention_gain = attention_gain
+        self.feed_forward_gain = feed_forward_gain
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         for part in (self.norm, self.attention, self.feed_forward):
             if part is not None and not part.built:
                 part.build(input_shape)
+        build_gains(*self.gains)
+
+    @property
+    def gains(self) -> list[TrainedGain]:
+        """The gains that are trained."""
+        found = (self.skip, self.attention_gain, self.feed_forward_gain)
+        return [gain for gain in found if isinstance(gain, TrainedGain)]
 
     def call(
         self,
@@ -66,17 +90,16 @@ class SubBlock(keras.layers.Layer):
         y = self.norm(x) if self.norm is not None and self.norm_position == "pre" else x
         branches = []
         if self.attention is not None:
-            branches.append(
-                self.attention(
-                    y, bias=bias, cache=cache, start=start, training=training
-                )
+            mixed = self.attention(
+                y, bias=bias, cache=cache, start=start, training=training
             )
+            branches.append(times(self.attention_gain, mixed))
         if self.feed_forward is not None:
-            branches.append(self.feed_forward(y))
+            branches.append(times(self.feed_forward_gain, self.feed_forward(y)))
         if self.dropout.rate:
             branches = [self.dropout(branch, training=training) for branch in branches]
-        if self.skip:
-            branches.append(x if self.skip == 1 else self.skip * x)
+        if self.skip != 0:
+            branches.append(times(self.skip, x))
         x = sum(branches[1:], start=branches[0])
         return (
             self.norm(x)
@@ -88,26 +111,17 @@ class SubBlock(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        parts = {
-            name: getattr(self, name)
-            and keras.saving.serialize_keras_object(getattr(self, name))
-            for name in ("attention", "feed_forward", "norm")
-        }
+        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            **parts,
+            **{name: serialize(getattr(self, name)) for name in PARTS},
             "norm_position": self.norm_position,
-            "skip": self.skip,
             "dropout": self.dropout.rate,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        parts = {
-            name: keras.saving.deserialize_keras_object(config.pop(name) or None)
-            for name in ("attention", "feed_forward", "norm")
-        }
-        return cls(**config, **parts)
+        return cls(**deserialized(config, *PARTS))
 
 
 @keras.saving.register_keras_serializable(package="kit")

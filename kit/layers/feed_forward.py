@@ -9,16 +9,26 @@ from kit.layers.tags import tag
 from kit.layers.taps import tap
 
 
+def gelu(x: Any) -> Any:
+    """The tanh form."""
+    return ops.gelu(x, approximate=True)
+
+
+GATES = {"geglu": gelu, "swiglu": ops.silu}
+
+
 @keras.saving.register_keras_serializable(package="kit")
 class FeedForward(keras.layers.Layer):
-    """Two matrices with a ReLU or GELU between, or SwiGLU; no biases.
+    """Two matrices with a ReLU or GELU between, or a gated pair; no biases.
 
         relu, gelu:  activation(x W_up) W_down
-        swiglu:      (silu(x W_gate) * x W_up) W_down          (2002.05202)
+        geglu:       (gelu(x W_gate) * x W_up) W_down          (2002.05202)
+        swiglu:      (silu(x W_gate) * x W_up) W_down
 
     Args:
         dim: Hidden neurons.
-        activation: `"relu"`, `"gelu"` (tanh form) or `"swiglu"`.
+        activation: `"relu"`, `"gelu"` (tanh form), `"geglu"` or `"swiglu"`.
+        slope: Slope of `"relu"` below 0; above 0 makes it a leaky ReLU.
         std: Standard deviation of the initial input matrices.
         output_std: The same for the output matrix; `None` means `std`.
 
@@ -40,6 +50,7 @@ class FeedForward(keras.layers.Layer):
         activation: str = "gelu",
         std: float = 0.02,
         output_std: float | None = None,
+        slope: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -47,13 +58,14 @@ class FeedForward(keras.layers.Layer):
         self.activation = activation
         self.std = std
         self.output_std = std if output_std is None else output_std
+        self.slope = slope
         self.tap_name = self.name
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
         inward, outward = (width, self.dim), (self.dim, width)
         self.up = self._matrix("up", inward, ("width", "neurons"), self.std)
-        if self.activation == "swiglu":
+        if self.activation in GATES:
             self.gate = self._matrix("gate", inward, ("width", "neurons"), self.std)
         self.down = self._matrix("down", outward, ("neurons", "width"), self.output_std)
 
@@ -64,12 +76,13 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         hidden = ops.matmul(x, self.up)
-        if self.activation == "swiglu":
-            hidden = ops.silu(ops.matmul(x, self.gate)) * hidden
+        if self.activation in GATES:
+            hidden = GATES[self.activation](ops.matmul(x, self.gate)) * hidden
         elif self.activation == "gelu":
-            hidden = ops.gelu(hidden, approximate=True)
+            hidden = gelu(hidden)
         else:
-            hidden = ops.relu(hidden)
+            leaky = self.slope > 0
+            hidden = ops.leaky_relu(hidden, self.slope) if leaky else ops.relu(hidden)
         tap(f"{self.tap_name}/hidden", hidden)
         output = ops.matmul(hidden, self.down)
         tap(f"{self.tap_name}/output", output)
@@ -85,4 +98,5 @@ class FeedForward(keras.layers.Layer):
             "activation": self.activation,
             "std": self.std,
             "output_std": self.output_std,
+            "slope": self.slope,
         }

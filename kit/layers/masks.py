@@ -10,6 +10,12 @@ from keras import ops
 PADDING, FUTURE = -1e9, -2e9
 
 
+def softmax(scores: Any) -> Any:
+    """Softmax over the keys; Keras warns of a single key, whose share is 1."""
+    single = scores.shape[-1] == 1
+    return ops.ones_like(scores) if single else ops.softmax(scores, axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="kit")
 class AttentionBias(keras.layers.Layer):
     """0 where a query may see a key, far below 0 where not.

@@ -22,18 +22,30 @@ class Tag:
             slices along them.
         std: Standard deviation of a normal initial value; `None` for a constant.
         constant: The initial value where `std` is `None`.
+        orthogonal: Whether a matrix starts as a random orthogonal one.
     """
 
     role: str
     axes: tuple[str, ...]
     std: float | None = None
     constant: float = 0.0
+    orthogonal: bool = False
 
     def initial(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """A fresh initial value of `shape`, float32."""
+        if self.orthogonal:
+            return _orthogonal(shape, rng)
         if self.std is None:
             return np.full(shape, self.constant, "float32")
         return self.std * rng.standard_normal(shape, dtype="float32")
+
+
+def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Uniform over the matrices with orthonormal rows or columns, the fewer of both."""
+    normal = rng.standard_normal((max(shape), min(shape)))
+    columns, upper = np.linalg.qr(normal)
+    columns = columns * np.sign(np.diag(upper))  # else not uniform
+    return (columns if shape[0] >= shape[1] else columns.T).astype("float32")
 
 
 def tag(variable: Any, role: str, axes: tuple[str, ...], **initial: Any) -> Any:

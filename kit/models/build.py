@@ -1,27 +1,21 @@
-"""From a config to a model. The only place that looks at config fields."""
+"""From a config to a model: this and `kit.models.parts` alone look at its fields."""
 
 import hashlib
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from kit.config import BlockConfig, ModelConfig
+from kit.config import ModelConfig
 from kit.layers import (
-    Attention,
     AttentionBias,
-    Block,
-    FeedForward,
     LearnedPositions,
-    RotaryPositions,
     SinusoidalPositions,
-    SubBlock,
-    alibi_slopes,
     tag,
     tag_of,
 )
+from kit.models.parts import make_block, make_norm
 from kit.models.transformer import Transformer
 
 
@@ -60,10 +54,9 @@ def build(
             dtype="float32",
         ),
         blocks=[
-            _block(config, index, block, dtype)
-            for index, block in enumerate(config.blocks)
+            make_block(config, index, dtype) for index in range(len(config.blocks))
         ],
-        final_norm=_norm(config.final_norm, config, "final_norm", dtype),
+        final_norm=make_norm(config.final_norm, config, "final_norm", dtype),
         name=name,
         dtype=dtype,
     )
@@ -121,6 +114,8 @@ def _named_layers(model: Transformer) -> Iterator[tuple[str, keras.layers.Layer]
             for part in ("attention", "feed_forward"):
                 if getattr(sub_block, part) is not None:
                     yield f"block_{index}/{part}", getattr(sub_block, part)
+            for gain in sub_block.gains:
+                yield f"block_{index}", gain
     if model.final_norm is not None:
         yield "final_norm", model.final_norm
 
@@ -140,7 +135,7 @@ def _make_variables(model: Transformer, config: ModelConfig) -> None:
             for variable in layer.weights:
                 constant = 0.0 if variable.name == "beta" else 1.0
                 tag(variable, "Norm", ("width",), constant=constant)
-        else:
+        elif hasattr(layer, "tap_name"):
             layer.tap_name = prefix
 
 
@@ -163,77 +158,3 @@ def _positions(config: ModelConfig, dtype: Any) -> keras.layers.Layer | None:
             config.context_length, config.initializer_std, **shared
         )
     return None
-
-
-def _block(config: ModelConfig, index: int, block: BlockConfig, dtype: Any) -> Block:
-    attention = feed_forward = None
-    output_std = config.initializer_std / math.sqrt(2 * max(len(config.blocks), 1))
-    if block.attention is not None:
-        attention = _attention(config, block, output_std, dtype)
-    if block.feed_forward is not None:
-        feed_forward = FeedForward(
-            config.feed_forward_dim(block),
-            block.feed_forward,
-            std=config.initializer_std,
-            output_std=output_std,
-            name="feed_forward",
-            dtype=dtype,
-        )
-    if block.wiring == "parallel":
-        wirings = [(attention, feed_forward, block.attention_skip)]
-    else:
-        wirings = [
-            (attention, None, block.attention_skip),
-            (None, feed_forward, block.feed_forward_skip),
-        ]
-    sub_blocks = [
-        SubBlock(
-            attention=first,
-            feed_forward=second,
-            norm=_norm(block.norm, config, f"norm_{number}", dtype),
-            norm_position=block.norm_position,
-            skip=skip,
-            dropout=block.dropout,
-            name=f"sub_block_{number}",
-            dtype=dtype,
-        )
-        for number, (first, second, skip) in enumerate(wirings)
-        if first is not None or second is not None
-    ]
-    return Block(sub_blocks, name=f"block_{index}", dtype=dtype)
-
-
-def _attention(
-    config: ModelConfig, block: BlockConfig, output_std: float, dtype: Any
-) -> Attention:
-    rotary = None
-    if config.positions == "rotary":
-        rotary = RotaryPositions(
-            config.context_length, config.rotary_base, name="rotary", dtype=dtype
-        )
-    slopes = alibi_slopes(block.num_heads) if config.positions == "alibi" else None
-    return Attention(
-        block.num_heads,
-        config.head_dim(block),
-        block.key_value_heads,
-        rotary=rotary,
-        slopes=slopes,
-        dropout=block.dropout,
-        fused=config.fused_attention,
-        std=config.initializer_std,
-        output_std=output_std,
-        name="attention",
-        dtype=dtype,
-    )
-
-
-def _norm(
-    kind: str, config: ModelConfig, name: str, dtype: Any
-) -> keras.layers.Layer | None:
-    if kind == "none":
-        return None
-    kinds = {
-        "layer": keras.layers.LayerNormalization,
-        "rms": keras.layers.RMSNormalization,
-    }
-    return kinds[kind](epsilon=config.norm_epsilon, name=name, dtype=dtype)

@@ -73,7 +73,8 @@ def _block_row(config: ModelConfig, base: ModelConfig, index: int) -> tuple[str,
         heads = f"{block.num_heads}"
         if block.key_value_heads != block.num_heads:
             heads += f"/{block.key_value_heads}"
-        attention = f"{block.attention} {heads} heads of {config.head_dim(block)}"
+        kind = block.shape or block.attention
+        attention = f"{kind} {heads} heads of {config.head_dim(block)}"
     if block.feed_forward is not None:
         neurons = config.feed_forward_dim(block)
         feed_forward = f"{block.feed_forward} {config.width}x{neurons}"

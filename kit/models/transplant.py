@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kit.blocks import starts_as_identity
 from kit.config import ModelConfig
 from kit.errors import KitError, known
 from kit.layers.tags import tag_of
@@ -81,7 +82,8 @@ def _slice(value: Any, variable: Any, keep: Any, head_dim: int, key: str) -> np.
     for axis, name in enumerate(tag_of(variable).axes):
         size, wanted = value.shape[axis], variable.shape[axis]
         unit = head_dim if name.endswith("heads") else 1
-        indices = np.asarray(keep.get(name, range(wanted // unit)))
+        part = "heads" if name == "each_head" else name
+        indices = np.asarray(keep.get(part, range(wanted // unit)))
         if size < wanted or len(indices) * unit != wanted:
             raise KitError(
                 f"{key}: axis {name!r} has {size} entries in the old model, "
@@ -150,7 +152,14 @@ def _check_heads(
             f"{new.head_dim(after)}, so the old heads do not exist in the new model",
             f"Give head_dim={old.head_dim(before)}",
         )
-    heads = keep.get("heads", range(after.num_heads))
+    heads = list(keep.get("heads", range(after.num_heads)))
+    columns = any(map(starts_as_identity, (before.value, before.projection)))
+    if columns and heads != list(range(before.num_heads)):
+        raise KitError(
+            f"block {index}: its heads are columns of the stream, because value or "
+            f"projection is the identity, and heads={heads} would move them",
+            "Keep all heads of this block in their order",
+        )
     key_heads = keep.get("key_value_heads", range(after.key_value_heads))
     if (len(heads), len(key_heads)) != (after.num_heads, after.key_value_heads):
         return  # the matrices will not fit, and say so

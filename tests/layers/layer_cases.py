@@ -11,8 +11,11 @@ from kit.layers import (
     FeedForward,
     LearnedPositions,
     RotaryPositions,
+    Shaping,
     SinusoidalPositions,
     SubBlock,
+    TrainedGain,
+    UpdatedMatrix,
     alibi_slopes,
 )
 from tests.cases import TIME, WIDTH
@@ -31,8 +34,31 @@ def rotary(dtype: Any):
     return RotaryPositions(TIME, dtype=dtype)
 
 
-def feed_forward(dtype: Any, activation: str = "gelu"):
-    return FeedForward(24, activation, name="feed_forward", dtype=dtype, **LOUD)
+def shaping(dtype: Any, heads: int | None = 4, **kwargs: Any):
+    gains = {
+        name: TrainedGain(num_heads=heads, name=f"map_{name}", dtype=dtype)
+        for name in ("alpha", "beta", "gamma")
+    }
+    return Shaping(dtype=dtype, **gains | kwargs)
+
+
+def matrix(dtype: Any, start: str = "identity", trained: bool = False):
+    gains: Any = {}
+    if trained:
+        gains = {n: TrainedGain(name=n, dtype=dtype) for n in ("alpha", "beta")}
+    return UpdatedMatrix(WIDTH, start, name=start, dtype=dtype, **gains)
+
+
+def simplified(dtype: Any, **kwargs: Any):
+    """Attention as in SAS."""
+    return attention(
+        dtype, value_matrix=None, output_matrix=None, shaping=shaping(dtype), **kwargs
+    )
+
+
+def feed_forward(dtype: Any, activation: str = "gelu", **kwargs: Any):
+    shared = {"name": "feed_forward", "dtype": dtype, **LOUD}
+    return FeedForward(24, activation, **shared, **kwargs)
 
 
 def sub_block(
@@ -64,6 +90,22 @@ LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "attention-alibi": lambda dtype: attention(dtype, slopes=alibi_slopes(4)),
     "attention-fused": lambda dtype: attention(dtype, fused=True),
     "attention-dropout": lambda dtype: attention(dtype, dropout=0.3),
+    "attention-simplified": simplified,
+    "attention-simplified-grouped": lambda dtype: simplified(
+        dtype, num_key_value_heads=2
+    ),
+    "attention-simplified-fused": lambda dtype: simplified(dtype, fused=True),
+    "attention-updated": lambda dtype: attention(
+        dtype, value_matrix=matrix(dtype), output_matrix=matrix(dtype, "orthogonal")
+    ),
+    "attention-orthogonal": lambda dtype: attention(
+        dtype, value_matrix="orthogonal", output_matrix="orthogonal"
+    ),
+    "updated-identity": matrix,
+    "updated-orthogonal": lambda dtype: matrix(dtype, "orthogonal", trained=True),
+    "trained-gain": lambda dtype: TrainedGain(0.5, dtype=dtype),
+    "geglu": lambda dtype: feed_forward(dtype, "geglu"),
+    "leaky-relu": lambda dtype: feed_forward(dtype, "relu", slope=0.2),
     "relu": lambda dtype: feed_forward(dtype, "relu"),
     "gelu": lambda dtype: feed_forward(dtype, "gelu"),
     "swiglu": lambda dtype: feed_forward(dtype, "swiglu"),
@@ -77,6 +119,12 @@ LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "half-skips": lambda dtype: serial(dtype, skip=0.5),
     "no-skips": lambda dtype: serial(dtype, skip=0.0),
     "dropout": lambda dtype: serial(dtype, dropout=0.3),
+    "trained-gains": lambda dtype: parallel(
+        dtype,
+        skip=TrainedGain(name="skip", dtype=dtype),
+        attention_gain=TrainedGain(name="attention_gain", dtype=dtype),
+        feed_forward_gain=TrainedGain(0.5, name="feed_forward_gain", dtype=dtype),
+    ),
     "parallel": parallel,
     "parallel-post": lambda dtype: parallel(dtype, norm_position="post"),
     "empty": lambda dtype: Block(dtype=dtype),

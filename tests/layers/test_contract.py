@@ -7,7 +7,17 @@ from kit.layers import AttentionBias
 from tests.contract import assert_layer_contract, params
 from tests.layers.layer_cases import LAYERS, input_shape
 
-QUICK = ("attention-grouped", "attention-rotary", "swiglu", "learned", "rotary", "post")
+QUICK = (
+    "attention-grouped",
+    "attention-rotary",
+    "attention-simplified",
+    "updated-orthogonal",
+    "trained-gains",
+    "swiglu",
+    "learned",
+    "rotary",
+    "post",
+)
 
 
 @pytest.mark.parametrize("name", params(LAYERS, QUICK))

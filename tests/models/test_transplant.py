@@ -194,3 +194,27 @@ def test_wrong_blocks_are_errors(blocks):
 def test_kept_names_a_block_that_exists():
     with pytest.raises(KitError, match="kept.*block 2"):
         transplant(shaken("pre-ln"), CASES["pre-ln"], kept={2: {"neurons": [0]}})
+
+
+@pytest.mark.parametrize("heads", [[1, 0, 2, 3], [3, 2, 1, 0]])
+def test_heads_that_are_columns_of_the_stream_stay_where_they_are(heads):
+    model = shaken("no-value-or-projection")
+    kept = {1: {"heads": heads, "key_value_heads": heads}}
+    with pytest.raises(KitError, match="block 1: its heads are columns"):
+        transplant(model, model.config, kept=kept)
+
+
+def test_gains_of_heads_go_with_their_heads():
+    """Removing heads of a shaped map is masking their rows of the output matrix."""
+    model = shake(build(CASES["shaped"]))
+    heads = [3, 1]
+    smaller = {"num_heads": 2, "num_key_value_heads": 2, "head_dim": 4}
+    config = model.config.with_blocks({1: smaller})
+    new = transplant(
+        model, config, kept={1: {"heads": heads, "key_value_heads": heads}}
+    )
+    output = named_weights(model)["block_1/attention/output"]
+    mask = np.repeat(np.isin(np.arange(4), heads), 4)[:, None]
+    output.assign(np.asarray(output) * mask)
+    tokens = some_tokens(config)
+    assert_same(read(new, tokens), read(model, tokens), CUT)

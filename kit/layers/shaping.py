@@ -1,0 +1,132 @@
+"""Shaped attention: a sum of three maps, without the matrix of any of them."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kit.layers.gains import (
+    Gain,
+    TrainedGain,
+    build_gains,
+    deserialized,
+    times,
+)
+from kit.layers.masks import PADDING, softmax
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Shaping(keras.layers.Layer):
+    """Adds two maps to the softmax map A, where A has been applied already.
+
+        (alpha I + beta A - gamma C) V  =  alpha V + beta (A V) - gamma mean(V)
+
+    Shaped attention is Noci et al., 2306.17759; with beta = gamma = 0 at the start,
+    value-skip-init is He et al., 2302.10322. C is what A is while all scores are 0, so
+    C V is the mean of the visible values: a running mean under a causal mask (a row i
+    of the code's C has 1/i in its first i columns). No map is needed for it, and A may
+    come from a fused kernel. ALiBi's scores are not 0, and C is then a matrix.
+
+    Args:
+        alpha, beta, gamma: A number or a `TrainedGain` each; `gamma=0.0` leaves C out.
+        mask: `"causal"`, `"full"` or `"prefix"`; `None` makes C from the bias, as a
+            matrix, whatever the bias is.
+        prefix_length: Tokens of the prefix, with `mask="prefix"`.
+
+    Call arguments:
+        own: (batch, heads, queries, head_dim); the values of the queries' tokens.
+        mixed: The same shape; A V.
+        value: (batch, heads, keys, head_dim); V.
+        bias: What was added to the scores, broadcast to (batch, heads, queries, keys),
+            or `None`.
+        start: Position of the first query.
+
+    Returns:
+        (batch, heads, queries, head_dim).
+
+    Example:
+        >>> import numpy as np
+        >>> value = np.array([1.0, 3.0], "float32").reshape(1, 1, 2, 1)
+        >>> shaping = Shaping(alpha=0.0, beta=1.0, gamma=-1.0)  # the mean alone
+        >>> np.ravel(shaping(value, 0 * value, value)).tolist()
+        [1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        alpha: Gain = 1.0,
+        beta: Gain = 1.0,
+        gamma: Gain = 1.0,
+        mask: str | None = "causal",
+        prefix_length: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.mask = mask
+        self.prefix_length = prefix_length
+
+    @property
+    def centred(self) -> bool:
+        """Whether C is subtracted."""
+        return isinstance(self.gamma, TrainedGain) or self.gamma != 0
+
+    def build(self, *_: Any) -> None:
+        build_gains(self.alpha, self.beta, self.gamma)
+
+    def call(
+        self, own: Any, mixed: Any, value: Any, bias: Any = None, start: Any = 0
+    ) -> Any:
+        shaped = times(self.alpha, own) + times(self.beta, mixed)
+        if self.centred:
+            mean = self._mean(value, bias, own.shape[2], start)
+            shaped = shaped - times(self.gamma, ops.cast(mean, shaped.dtype))
+        return shaped
+
+    def _mean(self, value: Any, bias: Any, queries: int, start: Any) -> Any:
+        """C V, (batch, heads, queries, head_dim); one query for all of a full mask."""
+        value = ops.cast(value, "float32")
+        if self.mask is None:
+            return ops.matmul(softmax(ops.cast(bias, "float32")), value)
+        real = _not_padding(bias, value)
+        if self.mask == "full":
+            total = ops.sum(real * value, axis=2, keepdims=True)
+            return total / ops.maximum(ops.sum(real, axis=2, keepdims=True), 1.0)
+        count = ops.maximum(ops.cumsum(real, axis=2), 1.0)
+        mean = ops.cumsum(real * value, axis=2) / count
+        rows = mean[:, :, start : start + queries]
+        if self.mask == "causal":
+            return rows
+        end = min(self.prefix_length or 0, value.shape[2])
+        inside = ops.arange(start, start + queries)[:, None] < end
+        return ops.where(inside, mean[:, :, end - 1 : end], rows)
+
+    def compute_output_shape(self, own_shape: Any, *_: Any) -> Any:
+        return own_shape
+
+    def get_build_config(self) -> None:
+        """Nothing: the weights do not depend on a shape."""
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        gains = ("alpha", "beta", "gamma")
+        return {
+            **super().get_config(),
+            **{name: serialize(getattr(self, name)) for name in gains},
+            "mask": self.mask,
+            "prefix_length": self.prefix_length,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**deserialized(config, "alpha", "beta", "gamma"))
+
+
+def _not_padding(bias: Any, value: Any) -> Any:
+    """1 for keys that the last query sees, which are all but padding and the future."""
+    if bias is None:
+        return ops.ones((1, 1, value.shape[2], 1))
+    seen = ops.cast(bias[:, :1, -1:] > PADDING / 2, "float32")
+    return ops.swapaxes(seen, 2, 3)
