@@ -17,7 +17,9 @@
 # The first norm now stands on the main road: when training starts, the attention is the
 # identity, and the skip that is left carries the norm of x. No x itself comes through.
 #
-# Write `sas_block(...)`. Norms, attention and feed-forward are given as functions.
+# Write `sas_block(...)`. Norms, attention and feed-forward are given as functions. (In
+# the kit's `BlockConfig` the three gains are called `attention_gain`,
+# `feed_forward_skip` and `feed_forward_gain`.)
 #
 # By hand, with a norm_1 that doubles, an attention that adds 1, a norm_2 that takes a
 # tenth, a feed-forward that squares, and the gains 1, 1 and 4: from 2 the attention

@@ -20,7 +20,8 @@
 # skip around the feed-forward: SAS and SAS-P compute the same function, for a norm that
 # changes nothing the second time. One check compares the two.
 #
-# Write `sas_p_block(...)`. The norm may be `None`: the paper also removes it.
+# Write `sas_p_block(...)`, with the gains `beta_sa` and `beta_ff` of the last exercise.
+# The norm may be `None`: the paper also removes it.
 #
 # By hand, with a norm that doubles, an attention that adds 1, a feed-forward that
 # squares, and the gains 3 and 10: from x = 0.5 come 3 · 2 and 10 · 1, together 16.
