@@ -20,6 +20,7 @@ from kit.models import build, named_weights
 from kit.optimizers import AdamW
 from kit.training import TrainConfig, Trainer, token_cross_entropy
 from tests.cases import CASES, case_logits, shaken, some_tokens
+from tests.layers.derivatives import PAIRS, derivatives
 from tests.layers.layer_cases import LAYERS, input_shape
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,10 @@ def everything(trains: bool) -> dict[str, np.ndarray]:
             for key, weight in optimizer_steps(name).items():
                 found[f"steps {name} {key}"] = weight
         found["history"] = history()
+        for name, (ours, _, shapes) in PAIRS.items():
+            for way, values in derivatives(ours, shapes).items():
+                for index, value in enumerate(values):
+                    found[f"derivative {name} {way} {index}"] = np.asarray(value)
     return found
 
 

@@ -1,7 +1,8 @@
 """Transformer layers in `keras.ops`, one idea a file."""
 
-from kit.layers.attention import Attention, KeyValueCache
+from kit.layers.attention import Attention
 from kit.layers.block import Block, SubBlock
+from kit.layers.cache import KeyValueCache
 from kit.layers.feed_forward import FeedForward
 from kit.layers.gains import TrainedGain, UpdatedMatrix
 from kit.layers.masks import AttentionBias

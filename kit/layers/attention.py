@@ -8,35 +8,13 @@ import numpy as np
 from keras import ops
 
 from kit.layers.gains import UpdatedMatrix, deserialized
+from kit.layers.gradients import matmul
 from kit.layers.masks import softmax
 from kit.layers.positions import alibi_bias
 from kit.layers.tags import tag
 from kit.layers.taps import is_wanted, tap
 
 PARTS = ("rotary", "value_matrix", "output_matrix", "shaping")
-
-
-class KeyValueCache:
-    """Keys and values of the tokens seen so far, for one attention layer.
-
-    Args:
-        length: Number of positions to make room for.
-    """
-
-    def __init__(self, length: int):
-        self.length = length
-        self.key = self.value = None
-
-    def update(self, key: Any, value: Any, start: Any) -> Any:
-        """Write (batch, heads, time, head_dim) at `start`; return all positions."""
-        if self.key is None:
-            self.key, self.value = (
-                ops.zeros((*each.shape[:2], self.length, each.shape[3]), each.dtype)
-                for each in (key, value)
-            )
-        self.key = ops.slice_update(self.key, (0, 0, start, 0), key)
-        self.value = ops.slice_update(self.value, (0, 0, start, 0), value)
-        return self.key, self.value
 
 
 @keras.saving.register_keras_serializable(package="kit")
@@ -166,9 +144,7 @@ class Attention(keras.layers.Layer):
         start: Any = 0,
         training: bool = False,
     ) -> Any:
-        query = self._split(ops.matmul(x, self.query), self.num_heads)
-        key = self._split(ops.matmul(x, self.key), self.num_key_value_heads)
-        value = self._split(self._value(x), self.value_heads)
+        query, key, value = self._read(x)
         if self.rotary is not None:
             query, key = self.rotary(query, start=start), self.rotary(key, start=start)
         if cache is not None:
@@ -187,12 +163,18 @@ class Attention(keras.layers.Layer):
         tap(f"{self.tap_name}/output", output)
         return output
 
-    def _value(self, x: Any) -> Any:
-        if self.value_matrix is None:
-            return x
-        if isinstance(self.value_matrix, UpdatedMatrix):
-            return self.value_matrix(x)
-        return ops.matmul(x, self.value)
+    def _read(self, x: Any) -> tuple[Any, Any, Any]:
+        """Query, key and value of every token, (batch, heads, time, head_dim)."""
+        if isinstance(self.value_matrix, str):
+            query, key, value = _products(x, self.query, self.key, self.value)
+        else:
+            query, key = _products(x, self.query, self.key)
+            value = x if self.value_matrix is None else self.value_matrix(x)
+        return (
+            self._split(query, self.num_heads),
+            self._split(key, self.num_key_value_heads),
+            self._split(value, self.value_heads),
+        )
 
     def _project(self, mixed: Any) -> Any:
         if self.output_matrix is None:
@@ -208,7 +190,7 @@ class Attention(keras.layers.Layer):
         if self.fused and not (shaped or is_wanted(f"{self.tap_name}/map")):
             return _fused(query, key, value, bias)
         query = query * (1.0 / math.sqrt(self.head_dim))
-        scores = ops.cast(ops.matmul(query, ops.swapaxes(key, 2, 3)), "float32")
+        scores = ops.cast(matmul(query, ops.swapaxes(key, 2, 3)), "float32")
         if bias is not None:
             scores = scores + bias
         attention_map = softmax(scores)
@@ -218,7 +200,7 @@ class Attention(keras.layers.Layer):
         attention_map = ops.cast(attention_map, value.dtype)
         if self.dropout.rate:
             attention_map = self.dropout(attention_map, training=training)
-        return ops.matmul(attention_map, value)
+        return matmul(attention_map, value)
 
     def _shaped(self, attention_map: Any, bias: Any, start: Any) -> Any:
         """The shaped map: what shaping does where the values are the unit vectors."""
@@ -264,6 +246,12 @@ class Attention(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         return cls(**deserialized(config, *PARTS))
+
+
+def _products(x: Any, *matrices: Any) -> list[Any]:
+    """x times each matrix, as one product: its gradient is one product too."""
+    ends = np.cumsum([matrix.shape[1] for matrix in matrices])[:-1]
+    return ops.split(ops.matmul(x, ops.concatenate(matrices, axis=1)), ends, axis=-1)
 
 
 def _batch_time(x: Any) -> Any:

@@ -5,14 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from kit.layers.gradients import gelu
 from kit.layers.tags import tag
 from kit.layers.taps import tap
-
-
-def gelu(x: Any) -> Any:
-    """The tanh form."""
-    return ops.gelu(x, approximate=True)
-
 
 GATES = {"geglu": gelu, "swiglu": ops.silu}
 
