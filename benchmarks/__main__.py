@@ -91,6 +91,9 @@ def compare(case: str, cores: int, pairs: int) -> list[dict]:
                 "ratio_max": max(ratios),
             }
         rows.append(row)
+    rivals = [row for row in rows if row["peer"] != "kit"]
+    for row in rivals:
+        row["faster"] = row["ratio_median"] == min(r["ratio_median"] for r in rivals)
     return rows
 
 
@@ -125,6 +128,7 @@ def show(row: dict) -> str:
         line += (
             f", kit is {row['ratio_median']:.2f}x "
             f"({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
+            f"{' of the faster mode' * row['faster']}"
         )
     return line
 
@@ -132,10 +136,12 @@ def show(row: dict) -> str:
 def main() -> None:
     """Run all cases, print the rows and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="turns of each peer")
+    parser.add_argument("--pairs", type=int, default=7, help="turns of each, 5 or more")
     parser.add_argument("--case", choices=CASES, action="append")
     parser.add_argument("--no-sweep", action="store_true", help="leave the sweep out")
     options = parser.parse_args()
+    if options.pairs < 5:
+        sys.exit(f"error: {options.pairs} pairs say little. Use --pairs 5 or more.")
     if importlib.util.find_spec("torch") is None:
         sys.exit("error: PyTorch is not installed. Run make bench, which installs it.")
     rows = []

@@ -21,6 +21,18 @@ class LearnedPositions(keras.layers.Layer):
     Call arguments:
         x: (batch, time, width).
         start: Position of the first token; above 0 in cached generation.
+
+    Returns:
+        (batch, time, width).
+
+    Raises:
+        KitError: The tokens end after `context_length`.
+
+    Example:
+        >>> layer = LearnedPositions(context_length=4)
+        >>> zeros = np.zeros((1, 3, 8), "float32")
+        >>> bool(ops.all(layer(zeros)[:, 1:] == layer(zeros[:, :2], start=1)))
+        True
     """
 
     def __init__(self, context_length: int, std: float = 0.02, **kwargs: Any):
@@ -62,6 +74,17 @@ class SinusoidalPositions(keras.layers.Layer):
     Call arguments:
         x: (batch, time, width), with an even width.
         start: Position of the first token.
+
+    Returns:
+        (batch, time, width).
+
+    Raises:
+        KitError: The tokens end after `context_length`.
+
+    Example:
+        >>> y = SinusoidalPositions(4)(np.zeros((1, 2, 4), "float32"))
+        >>> [[round(float(entry), 2) for entry in row] for row in y[0]]
+        [[0.0, 1.0, 0.0, 1.0], [0.84, 0.54, 0.01, 1.0]]
     """
 
     def __init__(self, context_length: int, scale: float = 1.0, **kwargs: Any):
@@ -101,6 +124,17 @@ class RotaryPositions(keras.layers.Layer):
     Call arguments:
         x: (batch, heads, time, head_dim), with an even head_dim.
         start: Position of the first token.
+
+    Returns:
+        (batch, heads, time, head_dim).
+
+    Raises:
+        KitError: The tokens end after `context_length`.
+
+    Example:
+        >>> y = RotaryPositions(context_length=3)(np.ones((1, 1, 3, 2), "float32"))
+        >>> [[round(float(entry), 2) for entry in row] for row in y[0, 0]]
+        [[1.0, 1.0], [-0.3, 1.38], [-1.33, 0.49]]
     """
 
     def __init__(self, context_length: int, base: float = 10_000.0, **kwargs: Any):
@@ -143,7 +177,20 @@ def _rows(table: Any, x: Any, start: int) -> Any:
 
 
 def angles(context_length: int, width: int, base: float) -> np.ndarray:
-    """Position times frequency, (context_length, width // 2), float32."""
+    """Position times frequency: m base^(-2i / width) in row m, column i.
+
+    Args:
+        context_length: Number of positions.
+        width: Number of channels, even; each pair has one frequency.
+        base: Base of the frequencies.
+
+    Returns:
+        (context_length, width // 2) float32, in radians.
+
+    Example:
+        >>> angles(3, 4, base=16.0).tolist()
+        [[0.0, 0.0], [1.0, 0.25], [2.0, 0.5]]
+    """
     frequency = base ** (-np.arange(0, width, 2) / width)
     return np.outer(np.arange(context_length), frequency).astype("float32")
 
@@ -169,7 +216,22 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
 
 
 def alibi_bias(slopes: np.ndarray, queries: int, keys: int, start: Any = 0) -> Any:
-    """Minus slope times distance, (1, heads, queries, keys), float32."""
+    """Minus slope times distance, to add to the scores (2108.12409, section 3).
+
+    Args:
+        slopes: (heads,), one slope per head.
+        queries: Number of queries; the first of them is at position `start`.
+        keys: Number of keys; the first of them is at position 0.
+        start: Position of the first query.
+
+    Returns:
+        (1, heads, queries, keys) float32.
+
+    Example:
+        >>> bias = alibi_bias(np.array([0.5], "float32"), queries=1, keys=3, start=2)
+        >>> np.ravel(bias).tolist()
+        [-1.0, -0.5, -0.0]
+    """
     query = ops.expand_dims(start + ops.arange(queries), 1)
     distance = ops.cast(ops.abs(query - ops.arange(keys)), "float32")
     return -slopes[None, :, None, None] * distance[None, None]

@@ -39,6 +39,8 @@ def test_stored_rows_cover_every_case_and_peer():
     cores = ("1 core", "2 cores")
     names = [f"train {case}, {some}" for case in CASES for some in cores]
     assert compared == {(name, peer) for name in names for peer in PEERS}
+    faster = [row["name"] for row in rows if row.get("faster")]
+    assert sorted(faster) == sorted(names)
     for row in rows:
         if "ratio_median" in row:
             assert row["pairs"] >= 5
