@@ -135,7 +135,7 @@ def smallest_detectable_difference(
     def missing_power(effect: float) -> float:
         shift = effect * math.sqrt(pairs)
         above = scipy.stats.nct.sf(edge, freedom, shift)
-        below = scipy.stats.nct.cdf(-edge, freedom, shift)
+        below = scipy.stats.nct.sf(edge, freedom, -shift)  # nct.cdf(-edge) may be NaN
         return above + below - power
 
     upper = 1.0

@@ -79,11 +79,14 @@ def test_smallest_detectable_difference_of_published_sample_sizes(pairs, effect)
     assert found == pytest.approx(2.0 * effect, rel=1e-5)
 
 
-def test_smallest_detectable_difference_is_seen_in_four_of_five_experiments():
-    effect = statistics.smallest_detectable_difference(1.0, 5)
+@pytest.mark.parametrize("pairs, quantile", [(2, 12.706205), (5, 2.776445)])
+def test_smallest_detectable_difference_is_seen_in_four_of_five_experiments(
+    pairs, quantile
+):
+    effect = statistics.smallest_detectable_difference(1.0, pairs)
     rng = np.random.default_rng(0)
-    samples = rng.normal(effect, 1.0, (20_000, 5))
-    half = 2.776445 * samples.std(axis=1, ddof=1) / math.sqrt(5)
+    samples = rng.normal(effect, 1.0, (20_000, pairs))
+    half = quantile * samples.std(axis=1, ddof=1) / math.sqrt(pairs)
     seen = np.abs(samples.mean(axis=1)) > half
     assert seen.mean() == pytest.approx(0.8, abs=0.01)
 
