@@ -26,6 +26,7 @@ from kit.pictures import (
     line_style,
     new_figure,
 )
+from kit.studies.findings import range_of
 from kit.studies.results import Results, Row
 from kit.studies.statistics import mean_interval
 from kit.studies.verdicts import Verdict
@@ -172,7 +173,7 @@ def bar_with_points(
             edge = ax.get_yaxis_transform()
             ax.plot([0.01] * lost, [place] * lost, "x", color=VERMILION, transform=edge)
         if numbers:
-            _bar(ax, place, numbers)
+            _bar(ax, place, numbers, metric)
     ax.set_yticks(range(len(names)), labels, fontsize=9)
     ax.set_ylim(-0.6, max(len(names), 1) - 0.4)
     ax.invert_yaxis()
@@ -186,8 +187,8 @@ def bar_with_points(
     return figure
 
 
-def _bar(ax: Axes, place: int, numbers: Sequence[float]) -> None:
-    mean, low, high, _ = mean_interval(numbers)
+def _bar(ax: Axes, place: int, numbers: Sequence[float], metric: str) -> None:
+    mean, low, high, _ = mean_interval(numbers).within(*range_of(metric))
     ink = matplotlib.rcParams["text.color"]
     ax.barh(place, mean, height=0.62, color=SKY, alpha=0.55)
     if math.isfinite(low):

@@ -6,10 +6,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from kit.studies import statistics
 from kit.studies.claim import Claim, Test
+from kit.studies.contrasts import Difference
 from kit.studies.findings import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -17,17 +16,16 @@ from kit.studies.findings import (
     Finding,
     complete_values,
     decide,
-    decide_equivalence,
     in_words,
     interval_in_words,
     not_run,
     one_bound,
+    range_of,
     spoken_for,
     verdict_of,
     with_enough_seeds,
 )
 from kit.studies.results import Results
-from kit.studies.statistics import Interval
 
 __all__ = [
     "AllOf",
@@ -72,87 +70,16 @@ class Value:
             return values
         numbers = list(values.values())
         interval = statistics.mean_interval(numbers, method=self.interval)
+        limits = range_of(self.metric)
+        mean = f"mean {in_words(self.metric)}"
         words = "at least" if direction == "greater" else "at most"
         sentence = (
-            f"{results.arms[self.arm]}: mean {in_words(self.metric)} "
-            f"{interval_in_words(interval, self.form)}; "
+            f"{results.arms[self.arm]}: {mean} "
+            f"{interval_in_words(interval.within(*limits), self.form)}; "
             f"claimed {words} {bound:{self.form}}."
         )
-        return decide(numbers, interval, bound, direction, sentence)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The paired difference `arm` minus `minus` of a metric has the claimed sign.
-
-    Args:
-        arm, minus: The two arms, compared seed by seed.
-        metric: What is compared.
-        smallest_effect: The smallest difference that matters, above zero.
-        direction: "greater", "less", or "same" (closer than the smallest effect).
-        interval, form: As for `Value`.
-
-    Example:
-        >>> from kit.studies import committed
-        >>> gap = Difference("A-learned", "G-4-consecutive", "exact_match", 0.5)
-        >>> gap(committed("symmetry")).verdict
-        'reproduced'
-    """
-
-    arm: str
-    minus: str
-    metric: str
-    smallest_effect: float
-    direction: str = "greater"
-    interval: str = "t"
-    form: str = ".3g"
-
-    def __post_init__(self) -> None:
-        if self.smallest_effect <= 0:
-            raise ValueError(
-                f"smallest_effect={self.smallest_effect}, expected above 0."
-            )
-        if self.direction not in ("greater", "less", "same"):
-            raise ValueError(f"direction={self.direction!r} is not known.")
-
-    def __call__(self, results: Results) -> Finding:
-        first = complete_values(results, self.arm, self.metric)
-        second = complete_values(results, self.minus, self.metric)
-        if isinstance(first, Finding):
-            return first
-        if isinstance(second, Finding):
-            return second
-        numbers = statistics.paired_differences(first, second)
-        if not numbers:
-            return Finding(UNDECIDED, "The two arms have no seed in common.")
-        interval = statistics.mean_interval(numbers, method=self.interval)
-        sentence = self._sentence(results.arms, numbers, interval)
-        if self.direction == "same":
-            bound = self.smallest_effect
-            finding = decide_equivalence(numbers, interval, bound, sentence)
-        else:
-            sign = 1 if self.direction == "greater" else -1
-            bound = sign * self.smallest_effect
-            finding = decide(numbers, interval, bound, self.direction, sentence)
-        return replace(finding, runs=2 * len(numbers))
-
-    def _sentence(
-        self, labels: dict[str, str], numbers: list[float], interval: Interval
-    ) -> str:
-        claimed = {"greater": "at least +", "less": "at most -", "same": "within ±"}
-        text = (
-            f"{labels[self.arm]} minus {labels[self.minus]}: "
-            f"{in_words(self.metric)} {interval_in_words(interval, '+' + self.form)}; "
-            f"claimed {claimed[self.direction]}{self.smallest_effect:{self.form}}."
-        )
-        if len(numbers) < 2:
-            return text
-        spread = float(np.std(numbers, ddof=1))
-        visible = statistics.smallest_detectable_difference(spread, len(numbers))
-        return (
-            f"{text} Smallest difference that this design can see: "
-            f"{visible:{self.form}}."
-        )
+        finding = decide(numbers, interval, bound, direction, sentence, limits)
+        return replace(finding, brief=f"{mean} {interval.estimate:{self.form}}")
 
 
 @dataclass(frozen=True)
@@ -200,6 +127,7 @@ class SuccessRate:
                 p_value=min(
                     1.0, 2 * statistics.success_test(successes, runs, bound, side)
                 ),
+                brief=f"{successes} of {runs} runs",
             )
         )
 
@@ -222,6 +150,7 @@ class Exact:
         arms, metric: Whose values.
         at_least, at_most: The bound; exactly one is given.
         form: Format of the numbers in the sentence.
+        words: What the sentence calls the metric, if not by its name.
     """
 
     arms: Sequence[str]
@@ -229,6 +158,7 @@ class Exact:
     at_least: float | None = None
     at_most: float | None = None
     form: str = ".3g"
+    words: str = ""
 
     def __call__(self, results: Results) -> Finding:
         direction, bound = one_bound(self.at_least, self.at_most)
@@ -241,17 +171,19 @@ class Exact:
         above = direction == "greater"
         holds = [value >= bound if above else value <= bound for value in numbers]
         worst = min(numbers) if above else max(numbers)
-        words = "at least" if above else "at most"
+        side = "at least" if above else "at most"
+        count = f"{sum(holds)} of {len(holds)} runs"
         return with_enough_seeds(
             Finding(
                 REPRODUCED if all(holds) else NOT_REPRODUCED,
-                f"{sum(holds)} of {len(holds)} runs have {in_words(self.metric)} "
-                f"{words} {bound:{self.form}}; the extreme is {worst:{self.form}}.",
+                f"{count} have {self.words or in_words(self.metric)} "
+                f"{side} {bound:{self.form}}; the extreme is {worst:{self.form}}.",
                 worst,
                 min(numbers),
                 max(numbers),
                 seeds=min(len(results.of(arm)) for arm in self.arms),
                 runs=len(numbers),
+                brief=count,
             )
         )
 

@@ -1,7 +1,10 @@
-"""Sums and differences of several arms, judged seed by seed."""
+"""Differences of two arms, and weighted sums of several, judged seed by seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
 
 from kit.studies import statistics
 from kit.studies.findings import (
@@ -12,8 +15,112 @@ from kit.studies.findings import (
     decide_equivalence,
     in_words,
     interval_in_words,
+    range_of,
 )
 from kit.studies.results import Results
+from kit.studies.statistics import Interval
+
+CLAIMED = {"greater": "at least +", "less": "at most -", "same": "within ±"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The paired difference `arm` minus `minus` of a metric has the claimed sign.
+
+    Args:
+        arm, minus: The two arms, compared seed by seed.
+        metric: What is compared.
+        smallest_effect: The smallest difference that matters, above zero.
+        direction: "greater", "less", or "same" (closer than the smallest effect).
+        one_reaches: Undecided where the mean of neither arm reaches this: two arms
+            that both fail are alike, whatever the reason. None to compare always.
+        interval, form: As for `kit.studies.claims.Value`.
+
+    Example:
+        >>> from kit.studies import committed
+        >>> gap = Difference("A-learned", "G-4-consecutive", "exact_match", 0.5)
+        >>> gap(committed("symmetry")).verdict
+        'reproduced'
+    """
+
+    arm: str
+    minus: str
+    metric: str
+    smallest_effect: float
+    direction: str = "greater"
+    one_reaches: float | None = None
+    interval: str = "t"
+    form: str = ".3g"
+
+    def __post_init__(self) -> None:
+        if self.smallest_effect <= 0:
+            raise ValueError(
+                f"smallest_effect={self.smallest_effect}, expected above 0."
+            )
+        if self.direction not in ("greater", "less", "same"):
+            raise ValueError(f"direction={self.direction!r} is not known.")
+
+    def __call__(self, results: Results) -> Finding:
+        first = complete_values(results, self.arm, self.metric)
+        second = complete_values(results, self.minus, self.metric)
+        if isinstance(first, Finding):
+            return first
+        if isinstance(second, Finding):
+            return second
+        numbers = statistics.paired_differences(first, second)
+        if not numbers:
+            return Finding(UNDECIDED, "The two arms have no seed in common.")
+        interval = statistics.mean_interval(numbers, method=self.interval)
+        sentence = self._sentence(results.arms, numbers, interval)
+        limits = (-self._span, self._span)
+        if self.direction == "same":
+            bound = self.smallest_effect
+            finding = decide_equivalence(numbers, interval, bound, sentence, limits)
+        else:
+            sign = 1 if self.direction == "greater" else -1
+            bound = sign * self.smallest_effect
+            finding = decide(numbers, interval, bound, self.direction, sentence, limits)
+        brief = f"{in_words(self.metric)} {interval.estimate:+{self.form}}"
+        finding = replace(finding, runs=2 * len(numbers), brief=brief)
+        best = max(fmean(first.values()), fmean(second.values()))
+        return finding if best >= (self.one_reaches or -np.inf) else _both_fail(finding)
+
+    @property
+    def _span(self) -> float:
+        """The largest difference that two values of the metric can have."""
+        low, high = range_of(self.metric)
+        return high - low
+
+    def _sentence(
+        self, labels: dict[str, str], numbers: list[float], interval: Interval
+    ) -> str:
+        shown = interval.within(-self._span, self._span)
+        text = (
+            f"{labels[self.arm]} minus {labels[self.minus]}: "
+            f"{in_words(self.metric)} {interval_in_words(shown, '+' + self.form)}; "
+            f"claimed {CLAIMED[self.direction]}{self.smallest_effect:{self.form}}."
+        )
+        if len(numbers) < 2:
+            return text
+        spread = float(np.std(numbers, ddof=1))
+        visible = statistics.smallest_detectable_difference(spread, len(numbers))
+        if visible >= self._span:
+            return f"{text} This design can see no difference, however large."
+        return (
+            f"{text} Smallest difference that this design can see: "
+            f"{visible:{self.form}}."
+        )
+
+
+def _both_fail(finding: Finding) -> Finding:
+    """Undecided, but still one of the claims that the others are corrected for."""
+    return replace(
+        finding,
+        verdict=UNDECIDED,
+        sentence=f"{finding.sentence} Both fail, so this cannot tell.",
+        p_value=None if finding.p_value is None else 1.0,
+        brief="both fail",
+    )
 
 
 @dataclass(frozen=True)
@@ -56,14 +163,26 @@ class Contrast:
         if not numbers:
             return Finding(UNDECIDED, "The arms have no seed in common.")
         interval = statistics.mean_interval(numbers)
-        claimed = {"greater": "at least +", "less": "at most -", "same": "within ±"}
+        limits = self._limits()
         sentence = (
             f"{self.words}: {in_words(self.metric)} "
-            f"{interval_in_words(interval, self.form)}; "
-            f"claimed {claimed[self.direction]}{self.smallest_effect:g}."
+            f"{interval_in_words(interval.within(*limits), self.form)}; "
+            f"claimed {CLAIMED[self.direction]}{self.smallest_effect:g}."
         )
         if self.direction == "same":
-            return decide_equivalence(numbers, interval, self.smallest_effect, sentence)
-        sign = 1 if self.direction == "greater" else -1
-        bound = sign * self.smallest_effect
-        return decide(numbers, interval, bound, self.direction, sentence)
+            bound = self.smallest_effect
+            finding = decide_equivalence(numbers, interval, bound, sentence, limits)
+        else:
+            sign = 1 if self.direction == "greater" else -1
+            bound = sign * self.smallest_effect
+            finding = decide(numbers, interval, bound, self.direction, sentence, limits)
+        brief = f"{in_words(self.metric)} {interval.estimate:{self.form}}"
+        return replace(finding, brief=brief)
+
+    def _limits(self) -> tuple[float, float]:
+        """The values that the sum can take, for a metric that has limits."""
+        ends = [
+            sorted(weight * end for end in range_of(self.metric))
+            for weight in self.weights.values()
+        ]
+        return sum(low for low, _ in ends), sum(high for _, high in ends)

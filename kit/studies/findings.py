@@ -16,6 +16,8 @@ from kit.studies.statistics import Interval
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 FEWEST_SEEDS = 3
 ALPHA = 0.05
+EVERYTHING = (-math.inf, math.inf)
+SHARES = ("exact_match", "accuracy", "position_probe")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Finding:
         estimate, low, high: Estimate and ends of its interval; None if there is none.
         seeds, runs: Number of seeds and of cells that it rests on.
         p_value: Two-sided p-value of the verdict; None for exact checks.
+        brief: The one number that says most, in a few words.
     """
 
     verdict: str
@@ -38,6 +41,7 @@ class Finding:
     seeds: int = 0
     runs: int = 0
     p_value: float | None = None
+    brief: str = ""
 
 
 def one_bound(at_least: float | None, at_most: float | None) -> tuple[str, float]:
@@ -97,21 +101,29 @@ def decide(
     bound: float,
     direction: str,
     sentence: str,
+    limits: tuple[float, float] = EVERYTHING,
 ) -> Finding:
-    """The finding on a mean that is claimed to lie on one side of a bound."""
+    """The finding on a mean that is claimed to lie on one side of a bound.
+
+    The whole interval decides; what is stored of it ends at `limits`.
+    """
     verdict = verdict_of(interval, bound, direction)
     p_value = None
     if len(numbers) > 1:
         side = spoken_for(verdict, direction)
         p_value = min(1.0, 2 * statistics.t_test(numbers, bound, side))
-    seeds = len(numbers)
+    seeds, shown = len(numbers), interval.within(*limits)
     return with_enough_seeds(
-        Finding(verdict, sentence, *interval[:3], seeds, seeds, p_value)
+        Finding(verdict, sentence, *shown[:3], seeds, seeds, p_value)
     )
 
 
 def decide_equivalence(
-    numbers: Sequence[float], interval: Interval, bound: float, sentence: str
+    numbers: Sequence[float],
+    interval: Interval,
+    bound: float,
+    sentence: str,
+    limits: tuple[float, float] = EVERYTHING,
 ) -> Finding:
     """The finding on a mean that is claimed to lie within plus or minus a bound."""
     _, low, high, seeds = interval
@@ -127,8 +139,9 @@ def decide_equivalence(
         above = statistics.t_test(numbers, -bound, "greater")
         below = statistics.t_test(numbers, bound, "less")
         p_value = min(1.0, 2 * max(above, below))
+    shown = interval.within(*limits)
     return with_enough_seeds(
-        Finding(verdict, sentence, *interval[:3], seeds, seeds, p_value)
+        Finding(verdict, sentence, *shown[:3], seeds, seeds, p_value)
     )
 
 
@@ -143,6 +156,16 @@ def with_enough_seeds(finding: Finding) -> Finding:
 def in_words(metric: str) -> str:
     """A metric's name as a sentence has it."""
     return metric.replace("_", " ")
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """The least and the largest value that a metric can take, by its name.
+
+    Example:
+        >>> range_of("digit_2_accuracy"), range_of("loss")
+        ((0.0, 1.0), (-inf, inf))
+    """
+    return (0.0, 1.0) if metric.endswith(SHARES) else EVERYTHING
 
 
 def interval_in_words(interval: Interval, form: str) -> str:

@@ -20,7 +20,13 @@ from markdown_it import MarkdownIt
 from kit.errors import KitError
 from kit.pictures import SIGNS, style
 from kit.studies import statistics
-from kit.studies.findings import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from kit.studies.findings import (
+    EVERYTHING,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    range_of,
+)
 from kit.studies.results import Results
 from kit.studies.study import Study
 from kit.studies.verdicts import Verdict, judge
@@ -81,7 +87,9 @@ class Side:
             diverged = sum(row.status == "diverged" for row in found)
             cells = [
                 mean_in_words(
-                    [r.metrics[metric] for r in found if metric in r.metrics], form
+                    [r.metrics[metric] for r in found if metric in r.metrics],
+                    form,
+                    range_of(metric),
                 )
                 for metric, form in self.metrics.items()
             ]
@@ -126,8 +134,10 @@ class Side:
         }
 
 
-def mean_in_words(values: Any, form: str) -> str:
-    """Mean and interval of the runs that have a value.
+def mean_in_words(
+    values: Any, form: str, limits: tuple[float, float] = EVERYTHING
+) -> str:
+    """Mean and interval, which ends at `limits`, of the runs that have a value.
 
     Example:
         >>> mean_in_words([0.5, 0.5, None], ".2f"), mean_in_words([1.0, 2.0], ".1f")
@@ -141,7 +151,7 @@ def mean_in_words(values: Any, form: str) -> str:
     numbers = [value for value in everything if value is not None]
     if not numbers:
         return "none"
-    mean, low, high, number = statistics.mean_interval(numbers)
+    mean, low, high, number = statistics.mean_interval(numbers).within(*limits)
     text = f"{mean:{form}}"
     if number > 1 and low < high:
         text += f" ({low:{form}} to {high:{form}})"

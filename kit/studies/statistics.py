@@ -16,6 +16,18 @@ class Interval(NamedTuple):
     high: float
     number: int
 
+    def within(self, lowest: float, highest: float) -> "Interval":
+        """The same with its ends where the quantity can be; infinite ends stay.
+
+        Example:
+            >>> Interval(0.8, 0.4, 1.2, 5).within(0, 1)
+            Interval(estimate=0.8, low=0.4, high=1, number=5)
+        """
+        if not math.isfinite(self.low):
+            return self
+        low, high = max(self.low, lowest), min(self.high, highest)
+        return self._replace(low=low, high=high)
+
 
 def mean_interval(
     values: Sequence[float],

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -176,6 +177,7 @@ def test_exact_needs_every_run():
         high=0.2,
         seeds=3,
         runs=3,
+        brief="3 of 3 runs",
     )
     finding = Exact(["a", "b"], "accuracy", 0.2)(results(a=[0.3] * 3, b=[0.3, 0.1, 1]))
     assert (finding.verdict, finding.estimate) == (NOT_REPRODUCED, 0.1)
@@ -227,3 +229,70 @@ def test_tests_without_meaning_are_refused():
         Difference("a", "b", "accuracy", 0.0)
     with pytest.raises(ValueError, match="sideways"):
         Difference("a", "b", "accuracy", 0.1, "sideways")
+
+
+def test_the_interval_of_a_share_ends_at_0_and_1():
+    values = [0.1, 0.95, 0.99]
+    shares = Value("a", "accuracy", at_least=0.5)(results(a=values))
+    assert (shares.low, shares.high) == (0.0, 1.0)
+    assert "(95% interval 0 to 1)" in shares.sentence
+    rows = [
+        replace(each, metrics={"loss": each.metrics["accuracy"]})
+        for each in results(a=values).rows
+    ]
+    losses = Value("a", "loss", at_least=0.5)(Results(rows))
+    assert losses.low < 0 and losses.high > 1
+    assert (shares.verdict, shares.p_value) == (losses.verdict, losses.p_value)
+    # Beyond any share lies no bound, but the verdict is that of the whole interval.
+    assert Value("a", "accuracy", at_least=-0.1)(results(a=values)).verdict == UNDECIDED
+
+
+def test_the_difference_of_shares_stays_between_minus_1_and_1():
+    found = results(a=[0.0, 0.9, 0.1], b=[1.0, 0.0, 0.9])
+    finding = Difference("b", "a", "accuracy", 0.1)(found)
+    assert (finding.low, finding.high) == (-1.0, 1.0)
+    assert "-1 to +1" in finding.sentence
+    assert "This design can see no difference, however large." in finding.sentence
+    same = Difference("b", "a", "accuracy", 0.1, "same")(found)
+    assert (same.low, same.high, same.verdict) == (-1.0, 1.0, UNDECIDED)
+
+
+def test_one_run_of_a_share_has_no_interval_still():
+    finding = Value("a", "accuracy", at_least=0.5)(results(a=[0.9]))
+    assert (finding.low, finding.high) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    "arm, minus, verdict",
+    [
+        ([0.01, 0.02, 0.012], [0.01, 0.02, 0.012], UNDECIDED),  # floor against floor
+        ([0.41, 0.42, 0.412], [0.01, 0.02, 0.012], UNDECIDED),  # better, but failing
+        ([0.91, 0.92, 0.912], [0.01, 0.02, 0.012], REPRODUCED),
+        ([0.01, 0.02, 0.012], [0.91, 0.92, 0.912], NOT_REPRODUCED),
+        ([0.91, 0.92, 0.912], [0.91, 0.92, 0.912], NOT_REPRODUCED),
+    ],
+)
+def test_two_arms_that_both_fail_tell_nothing(arm, minus, verdict):
+    found = results(a=arm, b=minus)
+    finding = Difference("a", "b", "accuracy", 0.1, one_reaches=0.5)(found)
+    assert finding.verdict == verdict
+    both_fail = max(*arm, *minus) < 0.5
+    assert ("Both fail" in finding.sentence) == both_fail
+    if both_fail:
+        assert finding.p_value == 1.0  # it counts among the tested claims
+
+
+def test_a_finding_has_its_number_in_a_few_words():
+    found = results(a=[0.2, 0.2, 0.2], b=[0.6, 0.6, 0.6])
+    briefs = [
+        Value("a", "accuracy", at_least=0.5, form=".0%")(found).brief,
+        Difference("b", "a", "accuracy", 0.1, form=".1f")(found).brief,
+        SuccessRate(["a", "b"], "accuracy", 0.5, at_least=0.1)(found).brief,
+        Exact(["a", "b"], "accuracy", at_least=0.5)(found).brief,
+    ]
+    assert briefs == [
+        "mean accuracy 20%",
+        "accuracy +0.4",
+        "3 of 6 runs",
+        "3 of 6 runs",
+    ]

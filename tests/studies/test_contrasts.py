@@ -43,6 +43,16 @@ def test_the_growth_of_a_gap(deep, verdict):
     assert "growth of the gap" in finding.sentence
 
 
+def test_the_interval_of_a_sum_of_shares_ends_where_the_sum_can_be():
+    rows = results(a=[1.0, 0.0, 0.9], b=[0.9, 0.1, 1.0])
+    finding = Contrast("both", {"a": 1, "b": 2}, METRIC, 0.1)(rows)
+    assert (finding.low, finding.high) == (0.0, 3.0)
+    finding = Contrast("gap", {"a": 0.5, "b": -0.5}, METRIC, 0.1)(
+        results(a=[1.0, 0.0, 0.9], b=[0.0, 1.0, 0.0])
+    )
+    assert (finding.low, finding.high) == (-0.5, 0.5)
+
+
 def test_a_contrast_needs_all_its_arms_and_every_number():
     test = Contrast("gap", {"a": 1, "b": -1}, METRIC, 0.1)
     assert "b has not been run" in test(results(a=[1.0, 2.0, 3.0])).sentence

@@ -23,6 +23,17 @@ number of theirs is quoted here. The second version withdrew the evidence for th
 hypothesis. The ceilings are our own: the best that an order-blind model can do follows
 from enumerating all million pairs.
 
+**Where it differs.** Claims about skips compare models of four blocks; the summary
+reports six for the paper. Which skips matter, and where, is asked at one learning rate
+(C4b to C4d, and C6a for two and three blocks); lower ones are tried only where no skip
+is left. Two models that both fail cannot be compared: such a claim is *undecided*.
+
+**Failing is not forgetting.** A model "does not learn" here when it has not learnt all
+four digits within the given steps. Without skips nearly every run stops at ln(10)/2
+nats per digit: the upper two digits are right, the lower two are guessed. The hundreds
+are then right more often than any model could manage that reads its prompt as a bag, so
+such a model knows the order (C6c), and its failure is no evidence that skips keep it.
+
 **Set-up.** `abc+def=` and the four digits of the answer, all zero-padded, lowest digit
 of the answer first (three arms write the highest first, and are named so); held-out
 pairs never occur in training in either order; AdamW, warm-up, linear decay; exact match

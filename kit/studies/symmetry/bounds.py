@@ -4,12 +4,13 @@ The bounds hold for expectations over all pairs; the held-out ones are a draw, w
 luck every test grants.
 """
 
+import math
 from collections.abc import Sequence
 
 from scipy.stats import binom
 
 from kit.probes.ceilings import Ceilings, bayes_ceilings
-from kit.studies.claims import AllOf, Exact
+from kit.studies.claims import AllOf, Exact, SuccessRate
 from kit.studies.findings import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -21,6 +22,9 @@ from kit.studies.results import Results
 
 LOWEST_FIRST = bayes_ceilings(digits=3, reverse=True)
 PREFIX = bayes_ceilings(digits=3, reverse=True, mask="prefix")
+
+HUNDREDS = 2  # of an answer that is written lowest digit first
+PLATEAU = math.log(10) / 2
 
 # The loss of a thousand held-out sums is within 5 % of its mean over all pairs.
 LUCK_OF_THE_LOSS = 0.05
@@ -72,6 +76,29 @@ def passes(arm: str, results: Results) -> Finding:
     return Exact([arm], "exact_match", at_least=bound, form=".2%")(results)
 
 
+def order_is_known(arms: Sequence[str], results: Results) -> Finding:
+    """Most runs have the hundreds digit right more often than a bag allows.
+
+    The bound is that of a prompt that is read as a bag beside an answer that is read
+    in order, so what passes it knows the order of the prompt.
+    """
+    runs = [row for arm in arms for row in results.of(arm)]
+    pairs = runs[0].spec["task"]["validation_pairs"]
+    bound = luckiest_share(PREFIX.digit_accuracies[HUNDREDS], pairs, len(runs))
+    metric = f"digit_{HUNDREDS}_accuracy"
+    return SuccessRate(arms, metric, threshold=bound, at_least=0.5)(results)
+
+
+def on_the_plateau(arms: Sequence[str], results: Results) -> str:
+    """Says how many runs end where two of the four digits are guessed."""
+    losses = [row.metrics.get("loss") for arm in arms for row in results.of(arm)]
+    near = [x for x in losses if x is not None and abs(x / PLATEAU - 1) < 0.02]
+    return (
+        f"{len(near)} of {len(losses)} runs end within 2 % of {PLATEAU:.3f} nats per "
+        "digit, the loss of knowing two of the four digits and guessing the others."
+    )
+
+
 def digits_stay_below(arms: Sequence[str], results: Results) -> Finding:
     """No digit of any run is right more often than counting allows."""
     excesses = []
@@ -97,6 +124,7 @@ def digits_stay_below(arms: Sequence[str], results: Results) -> Finding:
         worst,
         seeds=min(len(results.of(arm)) for arm in arms),
         runs=sum(len(results.of(arm)) for arm in arms),
+        brief=f"{within} of {len(excesses)} digits",
     )
 
 
