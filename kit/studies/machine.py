@@ -1,5 +1,7 @@
 """What a run runs on: cores, memory, accelerator, and versions for the record."""
 
+import functools
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -12,6 +14,7 @@ from typing import Any
 import kit
 from kit.backends import BACKENDS, not_installed
 from kit.errors import known
+from kit.paths import PACKAGE
 from kit.studies import cgroups
 
 MEMORY_PER_WORKER = 1.5 * 2**30
@@ -105,6 +108,23 @@ def cpu_model() -> str:
         return platform.processor() or platform.machine()
 
 
+@functools.cache
+def source(package: Path = PACKAGE) -> str:
+    """Which source of the kit this is: a hash of its modules, alike in clone and wheel.
+
+    Example:
+        >>> len(source())
+        12
+    """
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package)
+        if name.parts[0] != "shipped":  # exercises and the like, only in a wheel
+            digest.update(f"{name.as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
 def environment(backend: str, device: str) -> dict[str, Any]:
     """Versions and hardware, as they are stored with every row."""
 
@@ -117,6 +137,7 @@ def environment(backend: str, device: str) -> dict[str, Any]:
     on_cpu = backend == "tensorflow" and version("tensorflow") is None
     return {
         "kit": kit.__version__,
+        "source": source(),
         "python": platform.python_version(),
         "keras": version("keras"),
         backend: version("tensorflow-cpu" if on_cpu else backend),

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from kit.studies.results import Results
 
 NUMERICS_VERSION = 1
-"""Part of every cell's key: bump it when the same seed would give other numbers."""
+"""Part of every cell's key: bump it when what is computed changes, for every study.
+
+Bump it when a layer, a loss, a task, a sampler, an initializer, an optimizer or a probe
+computes another function, draws other random numbers, or draws them in another order:
+then the same seed would end elsewhere by more than rounding, and old rows are no longer
+what the kit does. Keep it when the same function is only computed otherwise (a fused
+kernel, a gradient written by hand, another order of a sum): single runs may then drift
+apart as they do between machines, but their distribution over seeds is the same. Which
+source made a row stands in its `environment`, outside the key.
+"""
 
 BUDGETS = ("smoke", "quick", "full")
 
@@ -143,7 +152,7 @@ class Study:
             `probes`, `training_seconds` and `steps`.
         figures: Results -> figures of the report.
         metrics: The metrics of the per-arm table, name -> format; all if empty.
-        version: Bump it when the same seed would give other numbers in this study.
+        version: Bump it as `NUMERICS_VERSION`, for a change that only this study sees.
 
     Example:
         >>> study = Study(

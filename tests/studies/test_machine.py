@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from toy import study
 
 from kit.errors import KitError
 from kit.studies import machine
@@ -73,11 +74,45 @@ def test_device_is_a_gpu_only_if_the_backend_sees_one(
 
 def test_environment_names_versions_and_nothing_of_the_user():
     found = machine.environment("tensorflow", "cpu")
-    assert {"kit", "python", "keras", "tensorflow", "numpy", "cpu", "cores"} <= set(
-        found
-    )
+    assert {
+        "kit",
+        "source",
+        "python",
+        "keras",
+        "tensorflow",
+        "numpy",
+        "cpu",
+        "cores",
+    } <= set(found)
     text = str(found)
     assert str(Path.home()) not in text and os.uname().nodename not in text
+
+
+def test_the_source_is_named_by_what_its_modules_say(tmp_path):
+    def written(folder, **modules):
+        for name, text in modules.items():
+            path = tmp_path / folder / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return machine.source(tmp_path / folder)
+
+    first = written("clone", a="x = 1", deep__b="y = 2")
+    assert written("wheel", a="x = 1", deep__b="y = 2", shipped__c="z = 3") == first
+    others = [
+        written("edited", a="x = 2", deep__b="y = 2"),
+        written("moved", a="x = 1", deeper__b="y = 2"),
+        written("renamed", b="x = 1", deep__a="y = 2"),
+        written("more", a="x = 1", deep__b="y = 2", c=""),
+    ]
+    assert len({first, *others}) == 5
+    assert machine.source() == machine.environment("jax", "cpu")["source"]
+
+
+def test_the_source_is_no_part_of_a_key(monkeypatch):
+    before = [cell.key for cell in study().cells("smoke")]
+    monkeypatch.setattr(machine, "source", lambda: "another")
+    assert [cell.key for cell in study().cells("smoke")] == before
+    assert machine.environment("jax", "cpu")["source"] == "another"
 
 
 def test_an_unknown_backend_is_refused():
