@@ -7,6 +7,7 @@ from kit.checks import check_fields
 from kit.data.addition import PAD, Addition
 from kit.data.batch import IGNORED, Batch, Scores, Task, token_metrics
 from kit.data.corpora import Corpus, load_corpus
+from kit.data.masked import MaskedTextTask
 from kit.data.text import TextTask
 from kit.errors import known
 
@@ -16,6 +17,7 @@ __all__ = [
     "Addition",
     "Batch",
     "Corpus",
+    "MaskedTextTask",
     "Scores",
     "Task",
     "TextTask",
@@ -24,7 +26,11 @@ __all__ = [
     "token_metrics",
 ]
 
-TASKS: dict[str, type] = {"addition": Addition, "text": TextTask}
+TASKS: dict[str, type] = {
+    "addition": Addition,
+    "text": TextTask,
+    "masked_text": MaskedTextTask,
+}
 
 
 def task_from_spec(spec: Mapping[str, Any]) -> Any:

@@ -65,7 +65,7 @@ class TextTask:
         validation_tokens: int | None = 65_536,
         sampling: str = "random",
     ):
-        _check_fraction(validation_fraction)
+        check_fraction("validation_fraction", validation_fraction)
         context_length = whole("context_length", context_length)
         if validation_tokens is not None:
             validation_tokens = whole("validation_tokens", validation_tokens)
@@ -219,9 +219,10 @@ def _shuffled(num_windows: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, epoch).permutation(num_windows)
 
 
-def _check_fraction(share: float) -> None:
+def check_fraction(name: str, share: float) -> None:
+    """Raise a `KitError` unless a share is between 0 and 1."""
     if not (isinstance(share, Real) and 0 < share < 1):
         raise KitError(
-            f"validation_fraction={share!r} is not a number between 0 and 1",
+            f"{name}={share!r} is not a number between 0 and 1",
             "Use for example 0.1",
         )
