@@ -16,10 +16,12 @@ import typer
 import kit
 from kit import paths
 from kit.backends import BACKENDS, BACKENDS_IN_WORDS, install_command
+from kit.errors import KitError
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # Python versions that are tested
 LEAST_DISK = 2 * 10**9  # bytes; a full run with its report needs well below
 LEAST_MEMORY = 2 * 10**9  # bytes; one training process takes about 1 GB
+NO_DATA = "KIT_DATA is not set; texts come from the cache or the web"
 PACKAGES = ("keras", "numpy", "scipy", "matplotlib", "tokenizers")
 PROBE = """
 import json, keras, numpy
@@ -163,15 +165,13 @@ def memory() -> Row:
 
 def data() -> Iterator[Row]:
     """Texts found in `$KIT_DATA` and in the cache; none is needed."""
-    folder = paths.data_dir()
-    if folder is None:
-        yield Row("data", "KIT_DATA is not set; texts come from the cache or the web")
-    elif not folder.is_dir():
-        yield Row(
-            "data", f"KIT_DATA={folder} is no folder", "Correct or unset KIT_DATA"
-        )
+    try:
+        folder = paths.data_dir()
+    except KitError as error:
+        yield Row("data", error.what, error.fix)
     else:
-        yield Row("data", f"{folder}: {_contents(folder)}")
+        found = f"{folder}: {_contents(folder)}" if folder else NO_DATA
+        yield Row("data", found)
     if paths.cache_dir().is_dir():
         yield Row("cached", f"{paths.cache_dir()}: {_contents(paths.cache_dir())}")
 

@@ -119,7 +119,7 @@ def side_by_side_table(
         same: Name of a run of yours -> the stored arm with the same edit, if any.
         metric, form: What is compared, and its format.
     """
-    from kit.studies.report import mean_in_words
+    from kit.studies.sides import mean_in_words
 
     lines = ["| | yours | the kit's (95 % interval) | seeds |", "|---|---|---|---|"]
     for name, arm in same.items():

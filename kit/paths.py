@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kit.errors import KitError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -17,8 +19,14 @@ def runs_dir() -> Path:
 
 
 def data_dir() -> Path | None:
-    """Folder with texts that are already on this machine (`$KIT_DATA`), if set."""
+    """Folder with texts that are already on this machine (`$KIT_DATA`), if set.
+
+    Raises:
+        KitError: it is set, and no folder is there.
+    """
     value = os.environ.get("KIT_DATA")
+    if value and not Path(value).is_dir():
+        raise KitError(f"KIT_DATA={value} is no folder", "Correct or unset KIT_DATA")
     return Path(value) if value else None
 
 

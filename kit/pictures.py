@@ -19,8 +19,14 @@ VERDICT_COLORS = {
     "reproduced": BLUE,
     "not reproduced": VERMILION,
     "undecided": GREY,
+    "not in this budget": GREY,
 }
-SIGNS = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}
+SIGNS = {
+    "reproduced": "✓",
+    "not reproduced": "✗",
+    "undecided": "?",
+    "not in this budget": "–",
+}
 INCH_WIDTH = 5.6  # narrow: the text stays readable at the width of a phone
 INK = {
     "light": ("#1a1a1a", "#ffffff", "#d9d9d9"),

@@ -9,7 +9,7 @@ import typer
 from kit.backends import BACKENDS_IN_WORDS
 
 if TYPE_CHECKING:
-    from kit.studies.verdicts import Verdict
+    from kit.studies.sides import Side
 
 Slug = Annotated[str, typer.Argument(help="Which study, see kit studies.")]
 Budget = Annotated[str, typer.Option(help="smoke, quick or full.")]
@@ -43,7 +43,11 @@ def reproduce(
 ) -> None:
     """Run a paper's study and answer its claims."""
     from kit.studies import reproduce as work
+    from kit.studies.results import committed_results
+    from kit.studies.sides import sides_of
 
+    if out is not None:
+        work.check_folder(out)
     done = work.reproduce(
         slug,
         budget,
@@ -60,13 +64,15 @@ def reproduce(
     if done.summary.interrupted:
         typer.echo("Stopped. Finished cells are kept; run the same command to resume.")
         raise typer.Exit(130)
-    print_verdicts(done.verdicts)
-    typer.echo(f"Report: {work.report(done.study, done.results, out)}")
+    kept = committed_results(done.study)
+    if len(done.results) or len(kept):
+        print_verdicts(sides_of(done.study, done.results, kept))
+        typer.echo(f"Report: {work.report(done.study, done.results, kept, out)}")
     if done.summary.failures:
         first, count = done.summary.failures[0], len(done.summary.failures)
         cells = "1 cell" if count == 1 else f"{count} cells"
         typer.echo(f"{cells} failed; the first: {first}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2 if first.mistake else 1)
 
 
 def report(
@@ -82,17 +88,17 @@ def report(
     """Show your own runs of a study beside the results kept with the kit."""
     from kit.studies import load
     from kit.studies import reproduce as work
-    from kit.studies.verdicts import judge
+    from kit.studies.sides import sides_of
 
     study = load(slug)
-    results = work.shown_results(study, budget)
-    verdicts = judge(study.claims, results)
+    own, kept = work.shown_results(study, budget)
+    sides = sides_of(study, own, kept)
     if as_json:
-        typer.echo(json.dumps([verdict.to_dict() for verdict in verdicts], indent=1))
+        typer.echo(json.dumps([side.answers() for side in sides], indent=1))
         return
-    print_verdicts(verdicts)
-    own = results if results.origin == "own" else None
-    typer.echo(f"Report: {work.report(study, own, out)}")
+    page = work.report(study, own, kept, out)  # before pages of verdicts hide an error
+    print_verdicts(sides)
+    typer.echo(f"Report: {page}")
 
 
 def studies() -> None:
@@ -113,28 +119,53 @@ def studies() -> None:
             typer.echo(f"{'':10} {budget:5} {cells:4} cells, about {time}")
 
 
-def print_verdicts(verdicts: "list[Verdict]") -> None:
-    """The verdicts as a table, then what was claimed and what was found."""
+COLORS = {
+    "reproduced": "blue",
+    "not reproduced": "red",
+    "undecided": "yellow",
+    "not in this budget": "bright_black",
+}
+
+
+def print_verdicts(sides: "list[Side]") -> None:
+    """The verdicts of all sides as a table, with the numbers of the first; then what
+    was claimed and what each side found."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from kit.pictures import SIGNS
 
-    colors = {"reproduced": "blue", "not reproduced": "red", "undecided": "yellow"}
-    table = Table("claim", "verdict", "estimate", "interval", "seeds", "runs")
-    for verdict in verdicts:
-        fields = verdict.to_dict()
+    titles = [side.title for side in sides]
+    numbers = ("estimate", "interval", "seeds")
+    table = Table("claim", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for title in titles:
+        table.add_column(title.replace(" (", "\n("), no_wrap=True)
+    for name in numbers:
+        table.add_column(name)
+    rows = list(zip(*(side.verdicts for side in sides), strict=True))
+    for first, *others in rows:
+        fields = first.to_dict()
         ends = [fields[name] for name in ("low", "high") if fields[name] is not None]
         table.add_row(
-            verdict.claim,
-            f"[{colors[verdict.verdict]}]{SIGNS[verdict.verdict]} {verdict.verdict}",
-            "" if verdict.estimate is None else f"{verdict.estimate:.4g}",
-            " to ".join(f"{end:.4g}" for end in ends),
-            str(verdict.seeds),
-            str(verdict.runs),
+            first.claim,
+            *(
+                f"[{COLORS[each.verdict]}]{SIGNS[each.verdict]} {each.verdict}"
+                for each in (first, *others)
+            ),
+            "" if first.estimate is None else f"{first.estimate:.3g}",
+            " to ".join(f"{end:.3g}" for end in ends),
+            str(first.seeds or ""),
         )
     console = Console(highlight=False)
-    console.print(table)
-    for verdict in verdicts:
-        console.print(f"\n{verdict.claim}  {verdict.statement}.", style="bold")
-        console.print(verdict.sentence, markup=False)
+    with console.capture() as shown:  # Rich would end the program on a closed pipe
+        console.print(table)
+        for verdicts in rows:
+            claim, statement = verdicts[0].claim, verdicts[0].statement
+            console.print(f"\n{claim}  {statement}.", style="bold", markup=False)
+            for title, verdict in zip(titles, verdicts, strict=True):
+                console.print(f"{title}: {verdict.sentence}", markup=False)
+        console.print()
+        for side in sides:
+            console.print(str(side), markup=False)
+    typer.echo(shown.get(), nl=False)

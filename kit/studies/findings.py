@@ -14,6 +14,7 @@ from kit.studies.results import Results
 from kit.studies.statistics import Interval
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+NOT_IN_BUDGET = "not in this budget"  # no arm of the claim is, see `verdicts`
 FEWEST_SEEDS = 3
 ALPHA = 0.05
 EVERYTHING = (-math.inf, math.inf)

@@ -20,7 +20,6 @@ from kit.studies.results import (
 from kit.studies.runner import Runner, Summary
 from kit.studies.store import Store
 from kit.studies.study import Platform, Study
-from kit.studies.verdicts import Verdict, judge
 
 FREE_BYTES = 20 * 2**20
 
@@ -33,7 +32,6 @@ class Reproduction:
     platform: Platform
     summary: Summary
     results: Results
-    verdicts: list[Verdict]
 
 
 def reproduce(
@@ -83,7 +81,7 @@ def reproduce(
         )
         summary = runner.run(cells)
     results = own_results(study, budget, platform=platform)
-    return Reproduction(study, platform, summary, results, judge(study.claims, results))
+    return Reproduction(study, platform, summary, results)
 
 
 def _take_over(store: Store, study: Study, budget: str, platform: Platform) -> None:
@@ -110,30 +108,41 @@ def _check_space(folder: Path) -> None:
         )
 
 
-def shown_results(study: Study, budget: str | None = None) -> Results:
-    """The user's rows, of a budget or of the one run last; else the kit's.
+def shown_results(study: Study, budget: str | None = None) -> tuple[Results, Results]:
+    """The user's rows, of a budget or of the one run last, and the kit's.
+
+    Either may be empty. Without rows of the user's, the kit's are of the budget that
+    was asked for.
 
     Raises:
-        KitError: unknown budget, or there are no rows at all.
+        KitError: unknown budget.
     """
     study.arms_named(budget or next(iter(study.seeds)))  # is there such a budget?
-    results = own_results(study, budget)
-    if not len(results):
-        results = committed_results(study, budget or "full")
-    if not len(results):
-        raise KitError(
-            f"There are no results of '{study.slug}' yet",
-            f"Run kit reproduce {study.slug} --budget {budget or 'quick'}",
-        )
-    return results
+    own = own_results(study, budget)
+    return own, committed_results(study, "full" if len(own) else budget or "full")
 
 
-def report(study: Study, own: Results | None, folder: Path | None = None) -> Path:
+def check_folder(folder: Path) -> None:
+    """Raise a `KitError` if a report cannot be written there; makes nothing."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        reason = f"{there} is a file"
+    elif not os.access(there, os.W_OK):
+        reason = f"no right to write to {there}"
+    else:
+        return
+    raise KitError(
+        f"Cannot write the report to {folder}: {reason}",
+        "Choose another folder with --out",
+    )
+
+
+def report(
+    study: Study, own: Results, kept: Results, folder: Path | None = None
+) -> Path:
     """Write the report of the user's rows beside the results kept with the kit."""
     from kit.studies.report import write_report
 
-    kept = committed_results(study)
-    own = own if own is not None else Results([], "quick")
     folder = folder or runs_dir() / study.slug / (own if len(own) else kept).budget
     return write_report(study, own, kept, folder)
 

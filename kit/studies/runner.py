@@ -182,14 +182,16 @@ class Runner:
             seconds=seconds,
         )
 
-    def _on_failed(self, process: Process, stage: str, reason: str) -> None:
+    def _on_failed(
+        self, process: Process, stage: str, reason: str, mistake: bool
+    ) -> None:
         cell, process.cell, process.held = process.cell, None, None
         if cell is None:
             return
-        self._failed(cell, reason, process)
+        self._failed(cell, reason, process, mistake)
         if stage == "prepare":  # the other seeds of this arm would fail alike
             for other in self.schedule.drop(cell.arm.name):
-                self._failed(other, reason, process)
+                self._failed(other, reason, process, mistake)
 
     def _ended(self, process: Process) -> None:
         if not process.ready:
@@ -206,8 +208,10 @@ class Runner:
         else:
             process.ready = False
 
-    def _failed(self, cell: Cell, reason: str, process: Process) -> None:
-        failure = Failure(cell, reason, process.log)
+    def _failed(
+        self, cell: Cell, reason: str, process: Process, mistake: bool = False
+    ) -> None:
+        failure = Failure(cell, reason, process.log, mistake)
         self.summary.failures.append(failure)
         self.display.failed(failure)
 

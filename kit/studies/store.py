@@ -55,9 +55,9 @@ class Store:
 
     def __init__(self, path: Path, *, write: bool = True):
         self.path = path
+        if write:
+            _make_folder(path.parent)
         with self._explained():
-            if write:
-                path.parent.mkdir(parents=True, exist_ok=True)
             mode = "rwc" if write else "ro"
             uri = f"{path.absolute().as_uri()}?mode={mode}"
             self._db = sqlite3.connect(uri, uri=True, timeout=30)
@@ -113,9 +113,9 @@ class Store:
                 fix = self._elsewhere
             else:
                 fix = "Set KIT_RUNS to a folder that you may write to"
+            kept = "; what is in it is kept" if self.path.is_file() else ""
             raise KitError(
-                f"Cannot use the store {self.path}: {reason}; what is in it is kept",
-                fix,
+                f"Cannot use the store {self.path}: {reason}{kept}", fix
             ) from error
 
     def add(self, row: Row) -> None:
@@ -162,3 +162,13 @@ class Store:
                 f"The row {key[:8]} of {self.path} cannot be read: {error}",
                 self._elsewhere,
             ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KitError(
+            f"Cannot make the folder {folder} for runs: {error.strerror}",
+            "Set KIT_RUNS to a folder that you may write to",
+        ) from error

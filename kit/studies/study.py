@@ -209,8 +209,19 @@ class Study:
             arms[arm.name] = arm
         wanted = list(names) or list(arms)
         for name in wanted:
+            if name not in arms:
+                self._check_other_budgets(name, budget)
             known("arm", name, arms)
         return [arm for arm in arms.values() if arm.name in wanted]
+
+    def _check_other_budgets(self, name: str, budget: str) -> None:
+        """Raise a `KitError` if another budget has an arm of that name."""
+        for other in self.seeds:
+            if name in (arm.name for arm in self.arms(other)):
+                raise KitError(
+                    f"The budget {budget} has no arm {name!r}, the budget {other} has",
+                    f"Run kit reproduce {self.slug} --budget {other} --arm {name}",
+                )
 
     def number_of_seeds(self, budget: str, arm: Arm, asked: int | None = None) -> int:
         """Seeds of one arm: asked for, else the arm's own, else the budget's."""

@@ -8,11 +8,15 @@ from kit.studies.study import Cell
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that left no result, why, and where the traceback is."""
+    """A cell that left no result, why, and where the traceback is.
+
+    `mistake` says that it is one which the user can mend.
+    """
 
     cell: Cell
     reason: str
     log: Path
+    mistake: bool = False
 
     def __str__(self) -> str:
         return f"{self.cell}: {self.reason} (log: {self.log})"

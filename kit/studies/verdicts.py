@@ -7,8 +7,9 @@ from typing import Any
 
 from kit.studies import statistics
 from kit.studies.claims import Claim
-from kit.studies.findings import ALPHA, UNDECIDED, Finding
+from kit.studies.findings import ALPHA, NOT_IN_BUDGET, UNDECIDED, Finding
 from kit.studies.results import Results
+from kit.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,33 @@ def judge(claims: Sequence[Claim], results: Results) -> list[Verdict]:
         )
         for claim, finding in zip(claims, findings, strict=True)
     ]
+
+
+def judge_study(study: Study, results: Results) -> list[Verdict]:
+    """The verdicts of a study; "not in this budget" for claims whose arms it lacks.
+
+    A claim is that where no run speaks for it although every arm of the budget was run.
+    """
+    verdicts = judge(study.claims, results)
+    if not _every_arm_was_run(study, results):
+        return verdicts
+    budget = results.budget
+    sentence = f"The budget {budget} leaves its arms out; --budget full has them."
+    return [
+        replace(verdict, verdict=NOT_IN_BUDGET, sentence=sentence)
+        if not verdict.runs and budget != "full"
+        else verdict
+        for verdict in verdicts
+    ]
+
+
+def _every_arm_was_run(study: Study, results: Results) -> bool:
+    """With a seed in common, so that no two arms lack a comparison."""
+    if results.budget not in study.seeds:
+        return False
+    arms = study.arms_named(results.budget)
+    seeds = [{row.seed for row in results.of(arm.name)} for arm in arms]
+    return bool(set.intersection(*seeds))
 
 
 def _corrected(finding: Finding, p_value: float, tests: int) -> Finding:

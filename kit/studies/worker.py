@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from kit.errors import KitError
 from kit.studies import resolve
 from kit.studies.results import plain
 from kit.studies.study import OUTCOMES, canonical
@@ -76,8 +77,10 @@ class Worker:
         except Exception as error:
             traceback.print_exc()
             self.held = self.run = None
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self.send("failed", stage=stage, reason=reason[:500])
+            mistake = isinstance(error, KitError)
+            kind = "" if mistake else f"{type(error).__name__}: "
+            reason = " ".join(f"{kind}{error}".split())[:500]
+            self.send("failed", stage=stage, reason=reason, mistake=mistake)
 
     def prepare(self, task: Mapping[str, Any]) -> None:
         wanted = canonical([task["prepare"], task["spec"]])

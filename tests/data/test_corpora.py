@@ -227,6 +227,17 @@ def test_a_published_corpus_without_data_says_where_it_is_read(
         load_corpus(name)
 
 
+@pytest.mark.parametrize("name", ["tinyshakespeare", *corpora.PUBLISHED])
+def test_a_data_folder_that_is_none_is_refused_by_all_that_read_it(
+    name, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("no folder")
+    for value in (tmp_path / "gone", tmp_path / "file"):
+        monkeypatch.setenv("KIT_DATA", str(value))
+        with pytest.raises(KitError, match=f"KIT_DATA={value} is no folder. Correct"):
+            load_corpus(name)
+
+
 def test_shakespeare_is_the_published_file(kit_data):
     corpus = load_corpus("tinyshakespeare")
     assert corpus.characters == 1_115_394

@@ -1,8 +1,11 @@
 import importlib.util
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import toy
@@ -11,9 +14,11 @@ from typer.testing import CliRunner
 
 from kit import studies
 from kit.errors import KitError
-from kit.studies import machine, results
+from kit.studies import commands, machine, results
 from kit.studies.commands import register
+from kit.studies.sides import sides_of
 from kit.studies.store import Store
+from kit.studies.verdicts import judge_study
 
 
 def kit(*arguments):
@@ -38,7 +43,9 @@ def test_reproduce_then_report(runs):
     assert f"Report: {page}" in done.output.replace("\n", "")
     assert page.exists()
     shown = kit("report", "toy", "--json")
-    verdicts = json.loads(shown.output)
+    (own,) = json.loads(shown.output)
+    assert (own["results"], own["budget"], own["runs"]) == ("own", "quick", 6)
+    verdicts = own["verdicts"]
     assert [verdict["claim"] for verdict in verdicts] == ["T1", "T2"]
     for verdict in verdicts:
         assert verdict["verdict"] == "reproduced" and verdict["seeds"] == 3
@@ -80,10 +87,82 @@ def test_committed_results_are_written_and_shown_when_there_are_no_own(
     shown = kit("report", "toy")
     assert shown.exit_code == 0, shown.output
     assert "✓ reproduced" in shown.output
+    assert "the kit's runs (full), 6 cells" in shown.output
+    assert "your runs" not in shown.output
     own = kit("reproduce", "toy", "--workers", "1")
     assert own.exit_code == 0, own.output
+    for title in ("your runs (quick)", "the kit's runs (full)"):
+        assert f"{title}, 6 cells on tensorflow-cpu: 2 reproduced" in own.output
+    sides = json.loads(kit("report", "toy", "--json").output)
+    assert [side["results"] for side in sides] == ["own", "kept with the kit"]
     page = (runs / "toy" / "quick" / "report.html").read_text()
     assert "your runs (quick)" in page and "the kit&#39;s runs (full)" in page
+
+
+def only_low_unless_full(study):
+    """The toy study, whose arm `high` is in the full budget alone."""
+    return replace(study, arms=lambda b: study.arms(b)[: 2 if b == "full" else 1])
+
+
+def test_a_claim_whose_arm_the_budget_lacks_is_not_undecided():
+    """With the kept verdict beside it, and only once all of the budget was run."""
+    full = toy.STUDY
+    smaller = only_low_unless_full(full)
+    rows = toy.results(low=[0.1, 0.1, 0.1], high=[0.9, 0.9, 0.9]).rows
+    kept = results.Results(rows, "full", "committed")
+    own = kept.select(["low"])
+    own.budget, own.origin = "quick", "own"
+    assert [v.verdict for v in judge_study(smaller, own)] == ["not in this budget"] * 2
+    assert "--budget full" in judge_study(smaller, own)[0].sentence
+    assert [v.verdict for v in judge_study(smaller, kept)] == ["reproduced"] * 2
+    assert {v.verdict for v in judge_study(full, own)} == {"undecided"}, "high is due"
+    with CliRunner().isolation() as (output, *_):
+        commands.print_verdicts(sides_of(smaller, own, kept))
+        table = output.getvalue().decode()
+    assert re.search("T1 .*– not in this budget .*✓ reproduced", table)
+    assert "your runs (quick), 3 cells" in table
+
+
+def test_a_reader_who_closes_the_pipe_does_not_end_the_program(monkeypatch):
+    """The command line makes it no error; Rich, left alone, raises `SystemExit`."""
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            if text:
+                raise BrokenPipeError
+            return 0
+
+    sides = sides_of(toy.STUDY, toy.results(high=[0.9]), results.Results([]))
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(BrokenPipeError):
+        commands.print_verdicts(sides)
+
+
+def test_an_arm_of_another_budget_is_said_to_be_there(runs, monkeypatch):
+    monkeypatch.setattr(toy, "STUDY", only_low_unless_full(toy.STUDY))
+    told = error_of("reproduce", "toy", "--arm", "high")
+    assert "quick has no arm 'high', the budget full has" in told
+    assert "kit reproduce toy --budget full --arm high" in told
+
+
+def test_what_the_user_can_mend_is_the_last_line_and_exit_code_two(runs, monkeypatch):
+    mistake = {"mistake": ["There is no text", "Get one"]}
+    broken = toy.study(low={"level": 0.1} | mistake, high={"level": 0.9} | mistake)
+    monkeypatch.setattr(toy, "STUDY", broken)
+    done = kit("reproduce", "toy", "--workers", "1")
+    assert done.exit_code == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert "6 cells failed" in last and "There is no text. Get one." in last
+
+
+def test_a_report_that_cannot_be_written_is_told_before_any_verdict(runs, tmp_path):
+    assert kit("reproduce", "toy", "--workers", "1").exit_code == 0
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        for command in ("report", "reproduce"):
+            shown = kit(command, "toy", "--out", str(place))
+            assert "Cannot write the report" in str(shown.exception)
+            assert shown.output == ""
 
 
 def test_a_partial_export_is_completed_from_what_is_kept(runs, tmp_path, monkeypatch):
@@ -129,8 +208,6 @@ def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatc
     ],
 )
 def test_a_wrong_argument_is_named_and_nothing_is_run(runs, arguments, message):
-    import re
-
     assert re.search(message, error_of("reproduce", *arguments))
     if runs.exists():
         with Store(runs / "store.sqlite", write=False) as store:

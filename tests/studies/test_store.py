@@ -83,9 +83,11 @@ def test_a_file_that_is_no_store_is_left_alone(tmp_path, content):
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
-    with pytest.raises(KitError, match="runs/store.sqlite") as error:
-        Store(tmp_path / "runs" / "store.sqlite")
-    assert "KIT_RUNS" in error.value.fix
+    for folder in (tmp_path / "runs", tmp_path / "runs" / "deeper"):
+        with pytest.raises(KitError, match=f"make the folder {folder} .*: ") as error:
+            Store(folder / "store.sqlite")
+        assert "KIT_RUNS" in error.value.fix
+        assert "is kept" not in error.value.what, "there is nothing in it"
 
 
 def test_a_full_disk_is_explained_and_loses_nothing(tmp_path):

@@ -3,15 +3,20 @@
 import os
 import time
 
+from kit.errors import KitError
+
 
 def prepare(spec):
     """Build a fake arm.
 
-    `log` names a file that gets a line per seed; `crash` maps a seed to a way to end;
-    `diverges` lists seeds; `result` is returned as it is; `seconds` is slept.
+    `mistake` is what a `KitError` says; `log` names a file that gets a line per seed;
+    `crash` maps a seed to a way to end; `diverges` lists seeds; `result` is returned as
+    it is; `seconds` is slept.
     """
     if spec.get("unbuildable"):
         raise RuntimeError("no such layer")
+    if spec.get("mistake"):
+        raise KitError(*spec["mistake"])
 
     def run(seed, progress):
         if spec.get("log"):
