@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kit.layers.gradients import scaled
 from kit.layers.tags import tag
 
 
@@ -22,8 +23,8 @@ class TrainedGain(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> float(TrainedGain(0.5)(np.float32(3)))
-        1.5
+        >>> np.asarray(TrainedGain(0.5)(np.ones(2, "float32"))).tolist()
+        [0.5, 0.5]
     """
 
     def __init__(self, start: float = 1.0, num_heads: int | None = None, **kwargs: Any):
@@ -43,9 +44,8 @@ class TrainedGain(keras.layers.Layer):
         tag(self.gain, "other", axes, constant=self.start)
 
     def call(self, x: Any) -> Any:
-        if self.num_heads is None:
-            return self.gain * x
-        return self.gain[:, None, None] * x
+        shape = () if self.num_heads is None else (self.num_heads, 1, 1)
+        return scaled(x, ops.reshape(self.gain, shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

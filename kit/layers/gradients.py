@@ -120,3 +120,32 @@ def matmul(a: Any, b: Any) -> Any:
         (1, 1, 2, 4)
     """
     return _matmul_of_few_rows(a, b) if a.shape[-2] <= FEW_ROWS else ops.matmul(a, b)
+
+
+def _scaled_gradient(upstream: Any, x: Any, gain: Any) -> Any:
+    # A product with ones adds up a row in vectors, where a plain sum goes one by one.
+    ones = ops.ones((x.shape[-1], 1), upstream.dtype)
+    rows = ops.matmul(upstream * x, ones)
+    others = (0, 2, 3) if len(gain.shape) else None
+    return upstream * gain, ops.reshape(ops.sum(rows, axis=others), gain.shape)
+
+
+@with_gradient(_scaled_gradient)
+def scaled(x: Any, gain: Any) -> Any:
+    """gain x, by one trained number or one for each head.
+
+        dx = gain dy,  dgain = sum(x dy)
+
+    Args:
+        x: (..., width), or (batch, heads, time, head_dim).
+        gain: A scalar, or (heads, 1, 1).
+
+    Returns:
+        The shape of x.
+
+    Example:
+        >>> import numpy as np
+        >>> np.asarray(scaled(np.ones(3, "float32"), 0.5)).tolist()
+        [0.5, 0.5, 0.5]
+    """
+    return gain * x

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kit.layers.gradients import FEW_ROWS, gelu, matmul
+from kit.layers.gradients import FEW_ROWS, gelu, matmul, scaled
 
 ROWS, WIDTH = 5, 8
 
@@ -16,6 +16,8 @@ PAIRS = {
     "gelu": (gelu, lambda x: ops.gelu(x, approximate=True), [STREAM]),
     "matmul of few rows": (matmul, ops.matmul, HEADS),
     "matmul of many rows": (matmul, ops.matmul, LONG),
+    "one gain": (scaled, ops.multiply, [STREAM, ()]),
+    "a gain for each head": (scaled, ops.multiply, [HEADS[0], (3, 1, 1)]),
 }
 
 

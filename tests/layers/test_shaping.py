@@ -7,6 +7,7 @@ from keras import ops
 from kit.config import ModelConfig
 from kit.gains import SKIP_INIT, Shaped, Trained
 from kit.layers import AttentionBias
+from kit.layers.shaping import running_sum
 from kit.models import activations, build
 from tests.cases import (
     MASKED,
@@ -172,3 +173,9 @@ def test_fixed_gains_are_no_weights():
     assert build(case({"shape": Shaped()})).count_params() == count + 2 * 3 * 4
     trained = case({"shape": Shaped(1.0, Trained(0.5), 0.5, per_head=False)})
     assert build(trained).count_params() == count + 2
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 65, 130])
+def test_a_running_sum_in_pieces_is_the_running_sum(rows):
+    x = np.random.default_rng(rows).normal(size=(2, 3, rows, 5)).astype("float32")
+    assert_same(running_sum(x, piece=8), np.cumsum(x, axis=2))
