@@ -82,6 +82,7 @@ def learning_curves(
     label: str | None = None,
     log: bool = False,
     references: Mapping[str, float] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Picture:
     """One line per arm, the mean over seeds, in a band from lowest to highest seed.
 
@@ -92,11 +93,13 @@ def learning_curves(
         label: Of the vertical axis.
         log: Logarithmic vertical axis.
         references: Name -> value of horizontal lines, such as a ceiling.
+        names: Arm -> what the legend calls it, where its label is too long.
     """
-    names = _chosen(results, arms)
-    figure, axes = new_figure(2.7 + 0.19 * (len(names) + len(references or {})))
+    chosen = _chosen(results, arms)
+    called = {**results.arms, **(names or {})}
+    figure, axes = new_figure(2.7 + 0.19 * (len(chosen) + len(references or {})))
     ax = axes[0, 0]
-    for arm, index in names.items():
+    for arm, index in chosen.items():
         rows = results.of(arm)
         steps, values = curves(rows, metric, x)
         shown = np.isfinite(values).any(axis=0)
@@ -104,7 +107,7 @@ def learning_curves(
             continue
         steps, values = steps[shown], values[:, shown]
         look = line_style(index)
-        ax.plot(steps, np.nanmean(values, axis=0), label=results.arms[arm], **look)
+        ax.plot(steps, np.nanmean(values, axis=0), label=called[arm], **look)
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         ax.fill_between(steps, low, high, color=look["color"], alpha=0.18, lw=0)
         _mark_divergence(ax, rows, metric, x, look["color"])

@@ -1,56 +1,84 @@
-"""The README's table of verdicts, and its picture, from the rows in `results/`."""
+"""What was found, for `README.md` and `results/README.md`, from the rows in `results/`.
 
+The README has a few sentences, and each claim in a line; the stored results have the
+sentence behind each verdict. Both are written by `python -m kit.studies.readme`.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
 from kit.paths import shipped
 from kit.pictures import SIGNS, style
 from kit.studies import STUDIES, committed, load
 from kit.studies.results import Results
+from kit.studies.sides import Side
 from kit.studies.study import Study
-from kit.studies.verdicts import judge
+from kit.studies.verdicts import Verdict
 
 BEGIN = "<!-- verdicts: written by `python -m kit.studies.readme` -->\n"
 END = "<!-- end of verdicts -->"
 PICTURE = "learning"
 
+Section = Callable[[Study, Results], str]
 
-def table(study: Study, results: Results) -> str:
-    """The verdicts of one study as Markdown, claim by claim."""
-    lines = [
-        f"**{study.title}** ({study.paper}), {len(results)} runs:",
-        "",
-        "| claim | verdict | what was found |",
-        "|---|---|---|",
+
+def short(study: Study, results: Results) -> str:
+    """The study in a few sentences, and its claims with verdict and one number."""
+    side = Side(study, results)
+    sentences = "\n".join(f"- {sentence}" for sentence in side.in_short)
+    rows = [
+        f"| {each.claim}. {each.statement} | {_signed(each)} | {each.brief} |"
+        for each in side.verdicts
     ]
-    for verdict in judge(study.claims, results):
-        sign = f"{SIGNS[verdict.verdict]} {verdict.verdict}"
-        lines.append(
-            f"| {verdict.claim}. {verdict.statement} | {sign} | {verdict.sentence} |"
-        )
-    return "\n".join(lines)
+    head = ["| claim | verdict | number |", "|---|---|---|"]
+    texts = [_title(study, results), sentences, "\n".join([*head, *rows])]
+    return "\n\n".join(filter(None, texts))
 
 
-def with_verdicts(text: str) -> str:
-    """The README with a fresh table for every study that has stored results."""
+def full(study: Study, results: Results) -> str:
+    """The claims of a study with their sources and the sentence behind each verdict."""
+    rows = [
+        f"| {each.claim} | {_signed(each)} | {each.sentence} | {each.source} |"
+        for each in Side(study, results).verdicts
+    ]
+    head = ["| claim | verdict | what was found | source |", "|---|---|---|---|"]
+    return "\n\n".join([_title(study, results), "\n".join([*head, *rows])])
+
+
+def written(text: str, section: Section) -> str:
+    """A page with a fresh section for every study that has stored results."""
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     results = {slug: committed(slug) for slug in STUDIES}
-    tables = [table(load(slug), rows) for slug, rows in results.items() if len(rows)]
-    return before + BEGIN + "\n" + "\n\n".join(tables) + "\n\n" + END + after
+    parts = [section(load(slug), rows) for slug, rows in results.items() if len(rows)]
+    return before + BEGIN + "\n" + "\n\n".join(parts) + "\n\n" + END + after
+
+
+def pages() -> dict[Path, Section]:
+    """The pages that show verdicts, and what they show of a study."""
+    results = shipped("results")
+    return {results.parent / "README.md": short, results / "README.md": full}
 
 
 def main() -> None:
-    """Rewrite `README.md` and the picture that it shows."""
-    path = shipped("results").parent / "README.md"
-    path.write_text(with_verdicts(path.read_text("utf-8")), "utf-8")
+    """Rewrite the pages, and the picture of each study."""
+    for path, section in pages().items():
+        path.write_text(written(path.read_text("utf-8"), section), "utf-8")
     for slug in STUDIES:
         rows, study = committed(slug), load(slug)
         if len(rows) and study.figures:
             with style("light"):
                 drawn = {each.name: each.figure.png() for each in study.figures(rows)}
-            Path(path.parent, "results", slug, f"{PICTURE}.png").write_bytes(
-                drawn[PICTURE]
-            )
+            picture = shipped("results") / slug / f"{PICTURE}.png"
+            picture.write_bytes(drawn[PICTURE])
+
+
+def _title(study: Study, results: Results) -> str:
+    return f"**{study.title}** ({study.paper}), {len(results)} runs:"
+
+
+def _signed(verdict: Verdict) -> str:
+    return f"{SIGNS[verdict.verdict]} {verdict.verdict}"
 
 
 if __name__ == "__main__":

@@ -66,6 +66,12 @@ class Side:
         return judge_study(self.study, self.results)
 
     @property
+    def in_short(self) -> list[str]:
+        """What was found, in a few sentences."""
+        told = self.study.in_short
+        return told(self.results, self.verdicts) if told else []
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many claims have which verdict."""
         words = [verdict.verdict for verdict in self.verdicts]

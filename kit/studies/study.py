@@ -16,6 +16,7 @@ from kit.errors import KitError, known
 if TYPE_CHECKING:
     from kit.studies.claims import Claim
     from kit.studies.results import Results
+    from kit.studies.verdicts import Verdict
 
 NUMERICS_VERSION = 1
 """Part of every cell's key: bump it when what is computed changes, for every study.
@@ -152,6 +153,7 @@ class Study:
             `probes`, `training_seconds` and `steps`.
         figures: Results -> figures of the report.
         metrics: The metrics of the per-arm table, name -> format; all if empty.
+        in_short: Results and their verdicts -> a few sentences for a newcomer.
         version: Bump it as `NUMERICS_VERSION`, for a change that only this study sees.
 
     Example:
@@ -174,6 +176,7 @@ class Study:
     prepare: str
     figures: Callable[["Results"], list[Figure]] | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    in_short: Callable[["Results", Sequence["Verdict"]], list[str]] | None = None
     version: int = 1
 
     def cells(

@@ -65,6 +65,15 @@ def test_both_sides_are_shown_with_their_verdicts(own, kept, tmp_path):
     assert "kit reproduce toy --budget quick" in page.text
 
 
+def test_the_page_begins_with_what_was_found_in_short(own, tmp_path):
+    told = replace(
+        STUDY, in_short=lambda rows, verdicts: [f"{len(rows)} runs, <b>all</b>."]
+    )
+    text = write_report(told, own, Results([]), tmp_path).read_text()
+    sentence = "<li>6 runs, &lt;b&gt;all&lt;/b&gt;.</li>"
+    assert text.index(sentence) < text.index("<h2>Verdicts</h2>")
+
+
 def test_what_a_study_says_is_escaped_and_its_card_is_markdown(own, tmp_path):
     text = write_report(STUDY, own, Results([], "full"), tmp_path).read_text()
     assert "<strong>no</strong> time" in text

@@ -179,7 +179,9 @@ def test_positions_have_to_help_whatever_the_number_of_blocks(helped, verdict):
         word = "reproduced" if metrics is SOLVES else "not reproduced"
         assert f"{count} blocks, {word}: " in finding.sentence
         share = "3 of 3" if metrics is SOLVES else "0 of 3"
-        assert f"{count} blocks {share}" in finding.brief.replace("5 of 5", "3 of 3")
+        assert f"{count} blocks: {share} learn" in finding.brief.replace(
+            "5 of 5", "3 of 3"
+        )
 
 
 def test_parts_agree_or_leave_it_open():
@@ -264,6 +266,30 @@ def test_a_loss_that_still_falls_is_told():
     assert "of P-prefix still fell in 3 of 3" in verdicts["C2h"].sentence
 
 
+def told(rows):
+    results = Results(rows, "imagined")
+    return STUDY.in_short(results, judge(STUDY.claims, results))
+
+
+def test_the_sentences_for_a_newcomer_follow_the_rows():
+    learnt, blind, skips, still_open = told(imagined_rows("full"))
+    assert "With learned positions 5 of 5 models learn" in learnt
+    assert "Without positions 5 of 5 do, and 5 of 5 get more than 7.6%" in learnt
+    assert "0 of 5 and 0 of 5 learn it" in blind
+    assert "0 of 5 learn it without positions, and 5 of 5 with" in skips
+    assert "25 of 25 runs know it all the same" in skips
+    assert still_open == "No claim is left open."
+    *_, blind, skips, _ = told(imagined_rows("full", False))
+    assert "5 of 5 and 5 of 5 learn it" in blind
+    assert "know it all the same" not in skips
+
+
+def test_the_sentences_for_a_newcomer_need_no_arm():
+    rows = [row for row in imagined_rows("full") if row.arm in ("B-none", "E-full")]
+    (still_open,) = told(rows)
+    assert "because" in still_open and "C1a" in still_open and "C2b" not in still_open
+
+
 def imagined_probes(arm):
     """Probes with as many layers as the arm has, and as many places as it shows."""
     layers = len(arm.spec["model"]["blocks"]) + 1
@@ -328,6 +354,16 @@ def test_every_figure_is_drawn_with_a_caption(drawn):
         "text",
     ]
     assert all(len(figure.caption) > 60 for figure in drawn)
+
+
+def test_the_learning_curves_are_named_in_words(drawn):
+    (learning,) = [figure for figure in drawn if figure.name == "learning"]
+    names = [text.get_text() for text in learning.figure.legends[0].get_texts()]
+    assert {"no positions", "no positions, full mask", "no positions, no skips"} <= {
+        *names
+    }
+    assert len(set(names)) == len(names)
+    assert not any("→" in name or "_" in name for name in names)
 
 
 def test_both_orders_of_digits_stand_beside_their_own_bounds(drawn):

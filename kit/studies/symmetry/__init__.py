@@ -5,6 +5,7 @@ from kit.studies.results import Results
 from kit.studies.study import Figure, Study
 from kit.studies.symmetry.arms import arms
 from kit.studies.symmetry.claims import CLAIMS
+from kit.studies.symmetry.sentences import in_short
 
 SEEDS = {"smoke": 1, "quick": 3, "full": 3}
 
@@ -78,6 +79,7 @@ STUDY = Study(
     claims=CLAIMS,
     prepare="kit.studies.symmetry.cells:prepare",
     figures=figures,
+    in_short=in_short,
     metrics={
         "exact_match": ".1%",
         "loss": ".3f",

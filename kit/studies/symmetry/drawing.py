@@ -9,7 +9,18 @@ from kit.panels import line_panels
 from kit.probes.ceilings import bayes_ceilings
 from kit.studies.results import Results
 from kit.studies.study import Figure
+from kit.studies.symmetry.families import largest
 from kit.studies.symmetry.inside import draw_inside, probed
+
+# The arms of the learning curves, in words.
+CURVES = {
+    "A-learned": "learned positions",
+    "B-none": "no positions",
+    "D-learned-full": "learned positions, full mask",
+    "C-one-block": "no positions, one block",
+    "E-full": "no positions, full mask",
+    "P-prefix": "no positions, full mask over the prompt",
+}
 
 # The arms of the figure of digits, by what their order of digits does not change.
 DIGITS = {
@@ -17,6 +28,7 @@ DIGITS = {
     "C-one-block": "one causal block, no positions",
     "E-full": "full mask, no positions",
     "P-prefix": "prefix mask, no positions",
+    "G-3-consecutive": "causal mask, no positions, three blocks without skips",
     "B-highest-first": "causal mask, no positions",
     "E-highest-first": "full mask, no positions",
 }
@@ -33,28 +45,41 @@ def _arms(results: Results, *prefixes: str) -> list[str]:
     return [arm for arm in results.arms if arm.startswith(prefixes)]
 
 
+def _curves(results: Results) -> dict[str, str]:
+    """Arm -> its name in words, for those that were run; without any skip last."""
+    bare = largest("G-", results)
+    named = CURVES | ({bare: "no positions, no skips"} if bare else {})
+    return {arm: name for arm, name in named.items() if arm in results.arms}
+
+
 def _learning(results: Results) -> list[Figure]:
-    arms = _arms(results, "A-learned", "B-none", "C-one", "D-", "E-full", "P-")
-    if not arms:
+    names = _curves(results)
+    if not names:
         return []
     ceiling = bayes_ceilings(digits=3, reverse=True).exact_match
     picture = plots.learning_curves(
         results,
         "validation_exact_match",
-        arms,
+        list(names),
+        names=names,
         label="exact match on held-out pairs",
         references={f"most that an order-blind model can do ({ceiling:.1%})": ceiling},
     )
     caption = (
         "Who learns 3-digit addition. By theory, no model without positions can pass "
-        "the dotted line with a full mask, or with a single causal block."
+        "the dotted line with a full mask, or with a single causal block. Without "
+        "skips nothing forbids it."
     )
     return [Figure("learning", caption, picture)]
 
 
 def _loss(results: Results) -> list[Figure]:
-    arms = _arms(results, "B-none", "C-one", "E-full", "P-")
-    if not arms:
+    names = {
+        arm: name
+        for arm, name in _curves(results).items()
+        if name.startswith("no positions")
+    }
+    if not names:
         return []
     floors = {
         f"{mask} mask, no positions: {ceilings.cross_entropy:.3f}": (
@@ -66,7 +91,8 @@ def _loss(results: Results) -> list[Figure]:
     picture = plots.learning_curves(
         results,
         "validation_loss",
-        arms,
+        list(names),
+        names=names,
         label="loss, nats per answer digit",
         references=floors,
     )

@@ -83,7 +83,7 @@ def in_agreement(parts: Mapping[str, Test]) -> Custom:
             sentence=sentence,
             seeds=min(finding.seeds for finding in found.values()),
             runs=sum(finding.runs for finding in found.values()),
-            brief="; ".join(f"{name} {f.brief}" for name, f in found.items()),
+            brief="; ".join(f"{name}: {f.brief}" for name, f in found.items()),
         )
 
     return Custom(run)

@@ -46,7 +46,7 @@ def _with_positions(count: int, results: Results) -> Finding:
     )
     difference = Difference(learned, none, "exact_match", smallest_effect=0.3)
     finding = saying(difference, partial(both_learnt, learned, none))(results)
-    return replace(finding, brief=f"{learnt(learned, results)} runs")
+    return replace(finding, brief=f"{learnt(learned, results)} learn")
 
 
 def _positions_help(results: Results) -> Finding:
