@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit.paths import shipped
 from kit.pictures import SIGNS, style
-from kit.studies import STUDIES, committed, load
+from kit.studies import PAPERS, STUDIES, committed, load
 from kit.studies.results import Results
 from kit.studies.sides import Side
 from kit.studies.study import Study
@@ -49,7 +49,8 @@ def written(text: str, section: Section) -> str:
     """A page with a fresh section for every study that has stored results."""
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    results = {slug: committed(slug) for slug in STUDIES}
+    papers_first = sorted(STUDIES, key=lambda slug: slug not in PAPERS)
+    results = {slug: committed(slug) for slug in papers_first}
     parts = [section(load(slug), rows) for slug, rows in results.items() if len(rows)]
     return before + BEGIN + "\n" + "\n\n".join(parts) + "\n\n" + END + after
 

@@ -78,8 +78,12 @@ def _shakespeare(steps: int = 2000) -> tuple[ModelConfig, dict, TrainConfig]:
         width=128,
         positions="learned",
     )
-    task = {"task": "text", "corpus": "tinyshakespeare", "tokenizer": "character"}
-    task |= {"validation_tokens": None}  # all that is held out
+    task = {
+        "task": "text",
+        "corpus": "tinyshakespeare",
+        "tokenizer": "character",
+        "validation_tokens": None,  # all that is held out
+    }
     train = TrainConfig(
         steps=steps,
         batch_size=12,
