@@ -590,7 +590,8 @@ display(
 #   other, and each takes its time.
 #
 # A control that learns speaks against the second story, at this size, learning rate and
-# seed. Against the third speaks only a longer run.
+# seed. Against the third speaks only a longer run. Against the first speak digits that
+# no blind model gets right so often: the study at the end counts such runs (C6c).
 #
 # C3 and C5 can be looked at, too. How well can a simple readout tell the token at one
 # place from the activations at another? If every slice speaks of its own token, the

@@ -1,86 +1,25 @@
-"""The claims of the symmetry study, and its figures, on rows made by hand."""
-
-import functools
+"""The claims of the symmetry study on rows made by hand."""
 
 import numpy as np
 import pytest
+from imagined import (
+    FAILS,
+    FLOOR,
+    PREFIX_FLOOR,
+    SOLVES,
+    cells,
+    imagined_row,
+    imagined_rows,
+    judged,
+)
 
-from kit.probes.ceilings import bayes_ceilings
 from kit.studies.findings import Finding
-from kit.studies.results import Results, Row
+from kit.studies.results import Results
 from kit.studies.symmetry import STUDY
-from kit.studies.symmetry.base import SCALES
 from kit.studies.symmetry.bounds import ceilings_of
 from kit.studies.symmetry.families import in_agreement, last_fifth
-from kit.studies.symmetry.order import FEWER_STEPS, INVARIANT, INVARIANT_TRAINED
 from kit.studies.symmetry.skips import BARE
 from kit.studies.verdicts import judge
-
-cells = functools.cache(STUDY.cells)
-SOLVES, FAILS = {"exact_match": 0.99}, {"exact_match": 0.01}
-FEW = SCALES["full"].steps // 2  # steps of an arm that learns
-FLOOR = bayes_ceilings(digits=3, reverse=True).cross_entropy
-PREFIX_FLOOR = bayes_ceilings(digits=3, reverse=True, mask="prefix").cross_entropy
-
-
-def imagined(arm, as_claimed):
-    """Metrics of an arm in a world where every claim holds, or none does."""
-    if arm.name.startswith("N-"):
-        invariant = (arm.name in INVARIANT) == as_claimed
-        change = 1e-7 if invariant else 0.5
-        return {"random_weights_change": change, "trained_weights_change": change}
-    if arm.name.startswith("T-"):
-        worse = 1.01 if as_claimed else 1.3
-        return {"loss": 2.0 * worse if arm.name == "T-none" else 2.0}
-    blind = arm.name.startswith(("C-", "E-", "P-"))
-    failing = blind or arm.name.startswith(("G-", "K-", "J-4-attention", "B-highest"))
-    found = dict(FAILS if failing == as_claimed else SOLVES)
-    if arm.name.startswith("H-"):
-        found = {"exact_match": 0.6 if as_claimed else 0.01}
-    kept = (not arm.name.startswith("G-")) == as_claimed
-    found |= {"own_token_margin": 0.7 if kept else 0.1}
-    found |= {"diagonal_dominance": 9.0 if kept else 1.0}
-    slower = as_claimed and arm.name.endswith("highest-first")
-    found |= {"steps_taken": FEW + 2 * FEWER_STEPS * slower}
-    invariant = (arm.name in INVARIANT_TRAINED) == as_claimed
-    found |= {"permutation_change": 1e-7 if invariant else 0.5}
-    best = ceilings_of(arm.spec["task"]).digit_accuracies
-    right = [0.97 * share if blind == as_claimed else 1.0 for share in best]
-    found |= {f"digit_{k}_accuracy": share for k, share in enumerate(right)}
-    floor = PREFIX_FLOOR if arm.name.startswith("P-") else FLOOR
-    return found | {"loss": floor * (1.01 if as_claimed else 2.0)}
-
-
-def imagined_row(cell, metrics, **others):
-    return Row(
-        **{name: getattr(cell.arm, name) for name in ("label", "spec")},
-        key=cell.key,
-        study="symmetry",
-        budget="imagined",
-        arm=cell.arm.name,
-        seed=cell.seed,
-        status="finished",
-        metrics=metrics,
-        **others,
-    )
-
-
-def imagined_rows(budget, as_claimed=True, **arms_of_their_own):
-    """Rows of a whole budget, with some metrics of some arms replaced."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for cell in cells(budget):
-        metrics = imagined(cell.arm, as_claimed)
-        metrics |= arms_of_their_own.get(cell.arm.name.replace("-", "_"), {})
-        noisy = {k: v * (1 + 0.002 * rng.normal()) for k, v in metrics.items()}
-        rows.append(imagined_row(cell, noisy))
-    return rows
-
-
-def judged(rows):
-    verdicts = judge(STUDY.claims, Results(rows, "imagined"))
-    return {verdict.claim: verdict for verdict in verdicts}
-
 
 FULL_ONLY = {"C2e", "C2f", "C2g", "C2h", "C4b", "C4c", "C4d", "C6b", "C6c", "C7", "C8"}
 
@@ -288,108 +227,3 @@ def test_the_sentences_for_a_newcomer_need_no_arm():
     rows = [row for row in imagined_rows("full") if row.arm in ("B-none", "E-full")]
     (still_open,) = told(rows)
     assert "because" in still_open and "C1a" in still_open and "C2b" not in still_open
-
-
-def imagined_probes(arm):
-    """Probes with as many layers as the arm has, and as many places as it shows."""
-    layers = len(arm.spec["model"]["blocks"]) + 1
-    places = 9 if arm.spec.get("probed") else 12
-    by_layer = np.linspace(0.9, 0.2, layers).tolist()
-    return {
-        **dict.fromkeys(["position_probe", "own_token_margin"], by_layer),
-        **dict.fromkeys(["neighbour_cosine", "distant_cosine"], by_layer),
-        "diagonal_dominance": by_layer[1:],
-        "last_correlation": [[None] * places, *np.eye(places)[1:].tolist()],
-    }
-
-
-class Watched(Results):
-    """Results that remember which arms somebody asked for."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.asked = set()
-
-    def of(self, arm):
-        self.asked.add(arm)
-        return super().of(arm)
-
-
-@pytest.fixture(scope="module")
-def watched():
-    point = {"step": 10, "validation_loss": 1.0, "validation_exact_match": 0.5}
-    history = [point, point | {"step": 20}]
-    digits = {f"digit_{k}_loss": 1.0 for k in range(4)}
-    return Watched(
-        [
-            imagined_row(
-                cell,
-                imagined(cell.arm, as_claimed=True) | digits,
-                history=history,
-                probes=imagined_probes(cell.arm),
-            )
-            for cell in cells("full")
-        ],
-        "full",
-    )
-
-
-@pytest.fixture(scope="module")
-def drawn(watched):
-    return STUDY.figures(watched)
-
-
-def test_every_figure_is_drawn_with_a_caption(drawn):
-    assert [figure.name for figure in drawn] == [
-        "learning",
-        "loss",
-        "digits",
-        "skips",
-        "invariance",
-        "slices",
-        "position",
-        "cosine",
-        "dominance",
-        "correlation",
-        "text",
-    ]
-    assert all(len(figure.caption) > 60 for figure in drawn)
-
-
-def test_the_learning_curves_are_named_in_words(drawn):
-    (learning,) = [figure for figure in drawn if figure.name == "learning"]
-    names = [text.get_text() for text in learning.figure.legends[0].get_texts()]
-    assert {"no positions", "no positions, full mask", "no positions, no skips"} <= {
-        *names
-    }
-    assert len(set(names)) == len(names)
-    assert not any("→" in name or "_" in name for name in names)
-
-
-def test_both_orders_of_digits_stand_beside_their_own_bounds(drawn):
-    (digits,) = [figure for figure in drawn if figure.name == "digits"]
-    axes = {ax.get_title(): ax for ax in digits.figure.axes}
-    assert list(axes) == [
-        f"{kind}, {order} first"
-        for order in ("lowest", "highest")
-        for kind in ("accuracy", "loss, nats")
-    ]
-    for title, ax in axes.items():
-        best = ceilings_of({"reverse_answer": "lowest" in title})
-        bound = best.digit_cross_entropies if "loss" in title else best.digit_accuracies
-        lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-        drawn = lines["best that counting allows, full mask"]
-        assert tuple(drawn) == bound
-
-
-def test_no_arm_is_trained_for_nothing(watched, drawn):
-    """Every arm answers a claim or is seen in a figure."""
-    assert drawn
-    judge(STUDY.claims, watched)
-    assert {arm.name for arm in STUDY.arms("full")} <= watched.asked
-
-
-def test_results_without_rows_have_no_figures():
-    assert STUDY.figures(Results([], "smoke")) == []
-    only_text = [row for row in imagined_rows("full") if row.arm == "T-none"]
-    assert [f.name for f in STUDY.figures(Results(only_text))] == ["text"]
