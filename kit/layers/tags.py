@@ -23,6 +23,7 @@ class Tag:
         std: Standard deviation of a normal initial value; `None` for a constant.
         constant: The initial value where `std` is `None`.
         orthogonal: Whether a matrix starts as a random orthogonal one.
+        transposed: Whether a matrix is kept as the transpose of what is drawn.
     """
 
     role: str
@@ -30,6 +31,7 @@ class Tag:
     std: float | None = None
     constant: float = 0.0
     orthogonal: bool = False
+    transposed: bool = False
 
     def initial(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """A fresh initial value of `shape`, float32."""
@@ -37,6 +39,8 @@ class Tag:
             return _orthogonal(shape, rng)
         if self.std is None:
             return np.full(shape, self.constant, "float32")
+        if self.transposed:
+            return self.std * rng.standard_normal(shape[::-1], dtype="float32").T
         return self.std * rng.standard_normal(shape, dtype="float32")
 
 

@@ -33,4 +33,4 @@ def test_feed_forward_is_the_formula(activation):
         hidden = silu(x @ weights["gate"]) * hidden
     else:
         hidden = {"relu": relu, "gelu": gelu}[activation](hidden)
-    assert_same(layer(x), hidden @ weights["down"])
+    assert_same(layer(x), hidden @ weights["down"].T)
