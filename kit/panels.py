@@ -1,7 +1,7 @@
 """Figures of several small panels that share one legend or one scale of colours."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ def line_panels(
     x_label: str = "",
     references: Mapping[str, Mapping[str, Any]] | None = None,
     limits: Mapping[str, tuple[float | None, float | None]] | None = None,
+    log: Collection[str] = (),
 ) -> Picture:
     """Mean lines with a band from lowest to highest run, panel by panel.
 
@@ -29,6 +30,7 @@ def line_panels(
         x_label: Of the lowest panels.
         references: Title -> name -> a number, or one for each point; drawn dotted.
         limits: Title -> ends of the vertical axis; None for as the data has it.
+        log: Titles of the panels whose vertical axis is logarithmic.
     """
     references, limits = references or {}, limits or {}
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
@@ -47,12 +49,50 @@ def line_panels(
             _dotted(ax, name, value, sorted(dotted).index(name))
         ax.set_xticks(range(len(ticks[title])), ticks[title])
         ax.set_title(title)
+        if title in log:  # before the limits, which would else be those of a line
+            ax.set_yscale("log")
         ax.set_ylim(*limits.get(title, (None, None)))
     for ax in axes[-1]:
         ax.set_xlabel(x_label)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     _one_legend(figure, axes.flat)
+    return figure
+
+
+SIGNAL = {
+    "cosine": "mean cosine of two tokens",
+    "norm": "root mean square of the stream",
+    "gradient": "norm of the gradient in a block's weights",
+}
+
+
+def signal_panels(probes: Mapping[str, Sequence[Mapping[str, float]]]) -> Picture:
+    """What gets through the layers of some models, with one panel a measure.
+
+    Args:
+        probes: Name of a model -> what `kit.probes.signal.SignalProbe` found, once
+            for each run. A measure that is in none has no panel. Models of one depth.
+    """
+    found = {key for runs in probes.values() for run in runs for key in run}
+    layers = sum(key.startswith("norm_") for key in found)
+    panels = {
+        title: {
+            name: [[run.get(f"{m}_{i}", np.nan) for i in range(layers)] for run in runs]
+            for name, runs in probes.items()
+        }
+        for m, title in SIGNAL.items()
+        if any(key.startswith(m) for key in found)
+    }
+    figure = line_panels(
+        panels,
+        dict.fromkeys(panels, ["in", *map(str, range(1, layers))]),
+        x_label="after block",
+        limits={SIGNAL["cosine"]: (None, 1.03)},
+        log=[SIGNAL["norm"], SIGNAL["gradient"]],
+    )
+    for ax in figure.axes:
+        ax.set_xlim(-0.5, layers - 0.5)
     return figure
 
 

@@ -6,6 +6,14 @@ import keras
 from keras import ops
 
 
+def dense(gradients: Any, variables: Any) -> list[Any]:
+    """The same gradients with an entry for each entry of the variable."""
+    return [
+        gradient if gradient is None else gradient + ops.zeros(v.shape, v.dtype)
+        for gradient, v in zip(gradients, variables, strict=True)
+    ]
+
+
 @keras.saving.register_keras_serializable(package="kit")
 class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` with dense gradients.
@@ -28,11 +36,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
         variables = trainable_variables or self._trainable_variables
-        dense = [
-            gradient if gradient is None else gradient + ops.zeros(v.shape, v.dtype)
-            for gradient, v in zip(grads, variables, strict=True)
-        ]
-        return super().apply(dense, trainable_variables)
+        return super().apply(dense(grads, variables), trainable_variables)
 
 
 @keras.saving.register_keras_serializable(package="kit")
