@@ -9,13 +9,13 @@ BACKENDS_IN_WORDS = f"{', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}"
 
 
 def install_command(backend: str) -> str:
-    """What installs a backend.
+    """What installs a backend; the kit is on no package index yet.
 
     Example:
         >>> install_command("jax")
-        "pip install 'ablation-kit[jax]'"
+        "pip install '.[jax]' in the clone"
     """
-    return f"pip install 'ablation-kit[{backend}]'"
+    return f"pip install '.[{backend}]' in the clone"
 
 
 def not_installed(backend: str) -> KitError:

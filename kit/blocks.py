@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kit.checks import check_choices, check_fields, check_number, check_whole
+from kit.checks import (
+    check_choices,
+    check_fields,
+    check_number,
+    check_whole,
+    with_known_fields,
+)
 from kit.errors import KitError, known
 from kit.gains import Gain, Shaped, Trained, Updated, check_gain, from_plain
 
 MATRICES = ("learned", "orthogonal", "identity")
 
 
+@with_known_fields
 @dataclass(frozen=True)
 class BlockConfig:
     """One Transformer block.

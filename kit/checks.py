@@ -3,13 +3,16 @@
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from functools import wraps
 from inspect import signature
 from numbers import Real
 from operator import index
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from kit.errors import KitError, known
+
+Config = TypeVar("Config")
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "wiring": ("serial", "parallel"),
@@ -21,6 +24,29 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "mask": ("causal", "full", "prefix"),
     "final_norm": ("layer", "rms", "none"),
 }
+
+
+def with_known_fields(kind: type[Config]) -> type[Config]:
+    """A dataclass that raises a `KitError` for a field it does not have.
+
+    Example:
+        >>> from kit.config import BlockConfig
+        >>> BlockConfig(num_head=3)
+        Traceback (most recent call last):
+        ...
+        kit.errors.KitError: unknown BlockConfig field 'num_head'. Did you mean ...
+    """
+    make = kind.__init__
+    _, *names = signature(make).parameters
+
+    @wraps(make)
+    def checked(self: Config, *values: Any, **named: Any) -> None:
+        for name in named:
+            known(f"{kind.__name__} field", name, names)
+        make(self, *values, **named)
+
+    kind.__init__ = checked  # type: ignore[method-assign, assignment]
+    return kind
 
 
 def check_choices(config: Any) -> None:

@@ -18,6 +18,7 @@ from kit.checks import (
     check_number,
     check_whole,
     whole,
+    with_known_fields,
 )
 from kit.errors import KitError
 from kit.presets import BLOCK_PRESETS, block_preset, preset_blocks
@@ -25,6 +26,7 @@ from kit.presets import BLOCK_PRESETS, block_preset, preset_blocks
 __all__ = ["BLOCK_PRESETS", "CHOICES", "BlockConfig", "ModelConfig", "block_preset"]
 
 
+@with_known_fields
 @dataclass(frozen=True)
 class ModelConfig:
     """A Transformer language model: a list of blocks and what they share.

@@ -123,7 +123,7 @@ def _failure(stderr: str, code: int) -> tuple[str, str]:
         return last, f"Set KERAS_BACKEND to {BACKENDS_IN_WORDS}"
     return (
         last,
-        f"Reinstall with pip install --force-reinstall 'ablation-kit[{chosen}]'",
+        f"Reinstall with pip install --force-reinstall '.[{chosen}]' in the clone",
     )
 
 
@@ -138,7 +138,7 @@ def accelerator(backend: str, devices: list[str]) -> Row:
     if name is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return Row("gpu", "none in use, so everything runs on the processor")
     fix = {
-        "tensorflow": "Run make setup, or pip install 'ablation-kit[gpu]'",
+        "tensorflow": "Run make setup, or pip install '.[gpu]' in the clone",
         "jax": "Run pip install 'jax[cuda12]'",
     }.get(backend, f"Install a build of {backend} with CUDA")
     return Row("gpu", f"{name}, but {backend} does not see it", fix)

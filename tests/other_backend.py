@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[1]
 STEPS = 4
 # Between them these hold every kind of weight; case and norm to clip at.
 OPTIMIZED = {
+    "tied": ("pre-ln", 1.0),
+    "no-skips": ("no-skips-post", 1.0),
+    "sas": ("sas", 1.0),
     "untied": ("untied", 1.0),
     "untied-unclipped": ("untied", None),
     "post-ln": ("post-ln", 1.0),

@@ -110,7 +110,7 @@ def test_missing_backend_is_told_with_the_command_that_installs_it(
     assert cli.main([]) == 2
     assert capsys.readouterr().err == (
         f"error: The backend '{backend}' is not installed. "
-        f"Run pip install 'ablation-kit[{backend}]'.\n"
+        f"Run pip install '.[{backend}]' in the clone.\n"
     )
 
 

@@ -1,7 +1,10 @@
 """Configs: what cannot be built is refused once, in one line, at construction."""
 
 import json
+import pickle
 from dataclasses import FrozenInstanceError, fields, replace
+from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -392,3 +395,24 @@ def test_a_target_is_reached_from_its_own_side():
     assert not TrainConfig().reached({"loss": 0.0})
     with pytest.raises(KitError, match="unknown target_metric 'loss'"):
         loss.reached({"exact_match": 0.5})
+
+
+@pytest.mark.parametrize(
+    "make, kind, wrong, right",
+    [
+        (BlockConfig, "BlockConfig", "num_head", "num_heads"),
+        (partial(ModelConfig.uniform, 2), "ModelConfig", "widht", "width"),
+        (partial(ModelConfig, 9, 8), "ModelConfig", "final_nrom", "final_norm"),
+        (TrainConfig, "TrainConfig", "learning_rte", "learning_rate"),
+        (partial(replace, BlockConfig()), "BlockConfig", "vallue", "value"),
+    ],
+)
+def test_a_field_that_is_misspelt_is_named_with_the_nearest(make, kind, wrong, right):
+    expected = f"unknown {kind} field '{wrong}'. Did you mean '{right}'"
+    with pytest.raises(KitError, match=expected):
+        make(**{wrong: 3})
+
+
+def test_checking_names_keeps_the_signature_and_pickles():
+    assert [*signature(BlockConfig).parameters] == [f.name for f in fields(BlockConfig)]
+    assert pickle.loads(pickle.dumps(BlockConfig(num_heads=2))).num_heads == 2

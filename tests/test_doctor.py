@@ -56,7 +56,7 @@ def test_an_unknown_backend_is_a_problem(backend, found, fix, monkeypatch):
 @pytest.mark.parametrize("package", BACKENDS)
 def test_a_backend_that_is_not_installed_names_the_extra(package):
     last = f"Traceback\nModuleNotFoundError: No module named '{package}'"
-    assert doctor._failure(last, 1)[1] == f"Run pip install 'ablation-kit[{package}]'"
+    assert doctor._failure(last, 1)[1] == f"Run pip install '.[{package}]' in the clone"
 
 
 def test_a_backend_that_crashes_without_a_word_is_a_problem(monkeypatch):

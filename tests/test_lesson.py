@@ -11,7 +11,7 @@ from kit import lesson, plots
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.pictures import INK
-from kit.studies import load
+from kit.studies import committed, load
 from kit.studies.results import Results, Row
 from kit.studies.verdicts import judge
 from kit.training import Run
@@ -111,7 +111,7 @@ def test_a_table_puts_stored_seeds_beside_the_own_run():
 
 def test_every_claim_gets_its_verdict_and_its_sentence():
     study = load("symmetry")
-    results = Results([stored("B-none", seed, 1.0) for seed in range(3)])
+    results = committed("symmetry")
     lines = lesson.verdict_table(study, results).data.splitlines()[2:]
     verdicts = judge(study.claims, results)
     assert len(lines) == len(study.claims)

@@ -1,4 +1,9 @@
-"""Every command and every block of code in the README does what it says."""
+"""The README does what it says.
+
+Run: every `kit` line of a block (`make reproduce` at the smallest budget), the Python
+block, `kit hint` and `kit check`. Only parsed: the other commands in sentences and
+tables. Only looked up: the targets of `make`, and the files that links name.
+"""
 
 import os
 import re
@@ -66,6 +71,23 @@ def test_make_reproduce_end_to_end(tmp_path):
     assert "C2a" in output
     report = tmp_path / re.search(r"Report: (\S+)", output)[1]
     assert "<html" in report.read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line, code, told",
+    [("hint causal_mask", 0, "hint"), ("check causal_mask", 1, "not done yet")],
+)
+def test_the_commands_of_a_learner(line, code, told, tmp_path):
+    run([sys.executable, "-m", "kit", "start"], tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "kit", *line.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, told in done.stdout) == (code, True), done.stdout
 
 
 @pytest.mark.slow

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kit.checks import check_fields, check_number, check_whole
+from kit.checks import check_fields, check_number, check_whole, with_known_fields
 from kit.errors import KitError, known
 
 LOWER_IS_BETTER = ("loss", "perplexity")
 
 
+@with_known_fields
 @dataclass(frozen=True)
 class TrainConfig:
     """Optimizer, schedule and length of a run.

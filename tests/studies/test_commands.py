@@ -218,7 +218,7 @@ def test_a_missing_backend_says_how_to_install_it(runs, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     message = error_of("reproduce", "toy", "--backend", "jax")
     assert "'jax' is not installed" in message
-    assert "pip install 'ablation-kit[jax]'" in message
+    assert "pip install '.[jax]' in the clone" in message
 
 
 def test_another_backend_has_cells_of_its_own(runs, monkeypatch):

@@ -5,6 +5,7 @@ from typing import Any
 
 from kit.config import BlockConfig, ModelConfig
 from kit.data import PAD
+from kit.data.docs import versions as docs_sources
 from kit.studies.study import Arm
 from kit.studies.symmetry.base import (
     PREPARATION,
@@ -15,7 +16,6 @@ from kit.studies.symmetry.base import (
     seconds,
     without,
 )
-from kit.studies.texts import docs_sources
 from kit.training.config import TrainConfig
 
 
