@@ -80,7 +80,7 @@ if budget == "smoke":
 # ## 1. The only place where tokens meet
 #
 # A Transformer turns every token into a vector and sends these vectors through a stack
-# of blocks. Norms, feed-forward parts and residual sums treat each position by itself.
+# of blocks. Norms, feed-forward parts and skips treat each position by itself.
 # Only **attention** moves anything from one position to another. If a model knows about
 # order, it must have learned it there.
 #
@@ -203,7 +203,7 @@ for mask in ("full", "causal"):
 
 # %% tags=["prediction"]
 one_causal_block = "yes"  # does ONE causal block notice the order? "yes" or "no"
-two_without_skips = "no"  # do TWO, when all residuals are taken away? "yes" or "no"
+two_without_skips = "no"  # do TWO, when all skips are taken away? "yes" or "no"
 
 # %%
 prompts = Addition(start=True).validation().inputs[:32, :9]
@@ -218,7 +218,7 @@ for mask, skip in variants:
 display(
     plots.heatmap(
         [[np.log10(changes[m, s, b]) for b in (1, 2, 3)] for m, s in variants],
-        rows=[f"{m} mask{'' if s else ', no residuals'}" for m, s in variants],
+        rows=[f"{m} mask{'' if s else ', no skips'}" for m, s in variants],
         columns=["1 block", "2 blocks", "3 blocks"],
         label="log10 of the change",
         limits=(-8, 0),
@@ -233,7 +233,7 @@ def notices(*variant):
 
 
 lesson.compare("one causal block notices", one_causal_block, notices("causal", 1.0, 1))
-lesson.compare("two without residuals", two_without_skips, notices("causal", 0.0, 2))
+lesson.compare("two without skips", two_without_skips, notices("causal", 0.0, 2))
 
 # %% [markdown]
 # The numbers are powers of ten, relative to the size of the logits: about $-6$ is what
@@ -252,7 +252,7 @@ lesson.compare("two without residuals", two_without_skips, notices("causal", 0.0
 #
 # So "the causal mask breaks the symmetry" needs five more words: *from the second block
 # on*. That sharpening is ours, not the paper's. And the symmetry is just as broken
-# without residual connections; keep that in mind for part 5.
+# without skips; keep that in mind for part 5.
 
 # %% [markdown]
 # ## 3. How well can one add without knowing the order?
@@ -482,15 +482,15 @@ display(
 # positions can*: to be measured. You have done it once.
 
 # %% [markdown]
-# ## 5. And the residual connections?
+# ## 5. And the skips, the residual connections?
 #
 # The paper goes on to ask how such a model keeps its knowledge of order through many
 # blocks. Its idea (C3): the stack above input position $k$, a *slice*, goes on speaking
-# about token $k$, and residual connections help, because they copy the slice's own
+# about token $k$, and skips help, because they copy the slice's own
 # content upwards. Two observations are reported for it. Both are second-hand here, for
 # the experiments could be read only in a summary:
 #
-# - **C4** Take the residuals away in several consecutive blocks, and training fails.
+# - **C4** Take the skips away in several consecutive blocks, and training fails.
 #   Taking away a few is tolerated.
 # - **C5** Without them, the correlations between the activations of two layers lie less
 #   on the diagonal: slices no longer keep to themselves.
@@ -500,31 +500,31 @@ display(
 # evidence was found. The authors withdrew their own claim, which takes more character
 # than making one. Why might C4 not be evidence?
 #
-# Because deep networks without residuals are hard to train *anyway*: signals and
-# gradients die on the way. That was why residuals were invented. So a failure alone
-# says nothing about positions. It takes a **control**: remove the same residuals from a
+# Because deep networks without skips are hard to train *anyway*: signals and
+# gradients die on the way. That was why skips were invented. So a failure alone
+# says nothing about positions. It takes a **control**: remove the same skips from a
 # model that *has* positions. If this one fails too, positions were not the reason.
 
 # %% exercise="ablation"
 
 # %% [markdown]
-# Take both residuals of both blocks, once from the model without positions and once
+# Take both skips of both blocks, once from the model without positions and once
 # from the control.
 
 # %% tags=["prediction"]
-learns_without_residuals = "no"  # no positions, no residuals: does it learn to add?
-control_learns = "yes"  # learned positions, no residuals: does it learn to add?
+learns_without_skips = "no"  # no positions, no skips: does it learn to add?
+control_learns = "yes"  # learned positions, no skips: does it learn to add?
 
 # %%
 if passed("ablation"):
     changes = edits(0, 2, 1)
     control = base.with_blocks(changes["blocks"])
-    no_residuals = replace(control, positions=changes["positions"])
+    no_skips = replace(control, positions=changes["positions"])
 else:
     bare = replace(base.blocks[0], attention_skip=0.0, feed_forward_skip=0.0)
     control = replace(base, blocks=(bare, bare))
-    no_residuals = replace(control, positions="none")
-models = {"no residuals": no_residuals, "control": control}
+    no_skips = replace(control, positions="none")
+models = {"no skips": no_skips, "control": control}
 for name, config in models.items():
     print(f"{name}: {difference_label(config, base)}")
     runs[name] = train(config, task, training)
@@ -533,7 +533,7 @@ for name, config in models.items():
 mine = lesson.own_results(runs, base)
 display(
     plots.learning_curves(
-        mine.select(["no positions", "no residuals", "control"]),
+        mine.select(["no positions", "no skips", "control"]),
         "validation_exact_match",
         list(runs),  # so that each model keeps its colour
         label="exact match",
@@ -546,17 +546,15 @@ def solved(run):
     return "yes" if run.metrics["exact_match"] > 0.99 else "no"
 
 
-lesson.compare(
-    "learns without residuals", learns_without_residuals, solved(runs["no residuals"])
-)
+lesson.compare("learns without skips", learns_without_skips, solved(runs["no skips"]))
 lesson.compare("the control learns", control_learns, solved(runs["control"]))
 
 # %% [markdown]
 # Before you conclude anything, look at the digits again.
 
 # %%
-display(accuracies("no residuals", "control"))
-metrics = runs["no residuals"].metrics
+display(accuracies("no skips", "control"))
+metrics = runs["no skips"].metrics
 above = [
     digit
     for k, (digit, bound) in enumerate(
@@ -564,7 +562,7 @@ above = [
     )
     if metrics[f"digit_{k}_accuracy"] > bound + 0.05
 ]
-print(f"no residuals: {metrics['exact_match']:.1%} exact, loss {metrics['loss']:.3f}")
+print(f"no skips: {metrics['exact_match']:.1%} exact, loss {metrics['loss']:.3f}")
 print(f"it beats every blind model at: {', '.join(above) or 'no digit'}")
 
 known, guessed = 2, 2  # digits of an imagined model: sure of some, ignorant of others
@@ -583,8 +581,8 @@ display(
 # %% [markdown]
 # So three stories fit a run that "fails to converge":
 #
-# - without residuals the slices lose their positions (the idea of version 1);
-# - without residuals training is slow at *everything*, and the harder task, working out
+# - without skips the slices lose their positions (the idea of version 1);
+# - without skips training is slow at *everything*, and the harder task, working out
 #   the order, comes last;
 # - the run was stopped on a landing of the stairs. Digits are learned one after the
 #   other, and each takes its time.
@@ -602,7 +600,7 @@ display(
 places = [1, 2, 3, 5, 6, 7]  # digits of the operands: the symbols are always the same
 names = ["a 100", "a 10", "a 1", "b 100", "b 10", "b 1"]
 looked_at = {"never trained": build(blind)}
-looked_at |= {name: runs[name].model for name in ("no positions", "no residuals")}
+looked_at |= {name: runs[name].model for name in ("no positions", "no skips")}
 pictures = {}
 for name, model in looked_at.items():
     layer = activations(model, held_out.inputs, "block_1/output")["block_1/output"]
@@ -620,7 +618,7 @@ display(lesson.side_by_side(pictures))
 
 # %% [markdown]
 # Look at the model that was never trained: a diagonal there owes nothing to training. A
-# residual connection copies the embedding upwards *by construction*. So a strong
+# skip copies the embedding upwards *by construction*. So a strong
 # diagonal in a trained model does not show that training made it, let alone that the
 # model needs it to know the order. (The paper correlated activations of different
 # layers. How exactly could not be found out, and a correlation misses whatever a block
@@ -630,9 +628,9 @@ display(lesson.side_by_side(pictures))
 # ## 6. One run is an anecdote
 #
 # Yours were two blocks and one seed. The kit's stored study trains a deeper model with
-# several seeds, and removes residuals in one block, in neighbouring blocks and in
+# several seeds, and removes skips in one block, in neighbouring blocks and in
 # blocks spread out. Here is yours beside it, drawn by the same code. In its last two
-# rows all residuals of all blocks are gone.
+# rows all skips of all blocks are gone.
 
 # %%
 kept = committed("symmetry")
@@ -641,7 +639,7 @@ if len(kept):
         "positions": "A-learned",
         "no positions": "B-none",
         "one block": "C-one-block",
-        "no residuals": largest("G-", kept),
+        "no skips": largest("G-", kept),
         "control": largest("I-", kept),
     }
     depth = max(len(row.spec["model"]["blocks"]) for row in kept.rows)
@@ -701,7 +699,7 @@ else:
 #   become more alike than strangers.
 # - **To read something out is not to show its use.** A probe finds the position in the
 #   activations; whether the model looks there is another question.
-# - **A failure has no reason written on it.** When training without residuals fails, it
+# - **A failure has no reason written on it.** When training without skips fails, it
 #   may have lost the positions, or the signal, or only its learning rate. Controls rule
 #   out reasons one at a time. They never rule out the last one, that you have not
 #   thought of the right reason.
@@ -713,7 +711,7 @@ else:
 #   an exact ceiling possible, and what makes it a poor stand-in for prose.
 #
 # **To think about.** Suppose that you could run one more experiment to tell the two
-# explanations of part 5 apart: *residuals keep positions* and *residuals make training
+# explanations of part 5 apart: *skips keep positions* and *skips make training
 # possible*. What would you change, which outcome would speak for which, and what result
 # would make you give up the one that you like better?
 

@@ -36,7 +36,7 @@ def num_parameters(
     Args:
         block: "pre-ln", "parallel", "sas" or "sas-p".
         num_blocks: Number of blocks, from 1.
-        width: Width of the residual stream.
+        width: Width of the stream.
         feed_forward_dim: Hidden neurons of each feed-forward.
         vocabulary_size: Number of tokens.
         positions: Rows of the table of positions; 0 if there is none.

@@ -4,23 +4,23 @@
 # ★★☆☆☆ · about 15 minutes · 2 points
 # · arXiv 2402.05969, claim C4, arms G and H
 #
-# The paper's question about residual connections: without positional encoding, learning
-# is said to fail when several *consecutive* blocks lose their residuals, while the same
+# The paper's question about skips (residual connections): without positions, learning
+# is said to fail when several *consecutive* blocks lose their skips, while the same
 # number of blocks *spread out* does less harm. To compare fairly, both models must be
 # the same edit with other numbers.
 #
 # Here a model is data: it says how positions are encoded, and it has a list of blocks,
-# numbered from 0. The base model has learned positions and all residuals:
+# numbered from 0. The base model has learned positions and all skips:
 #
 #     {"positions": "learned",
 #      "blocks": [{"attention_skip": 1.0, "feed_forward_skip": 1.0}, ...]}
 #
-# A skip is the strength of a residual: the block computes
+# A skip's gain is its strength: the block computes
 # `attention_skip * x + attention(x)`, then the same with `feed_forward_skip` and the
-# feed-forward part. At 0 the residual is gone and only the branch is left.
+# feed-forward part. At 0 the skip is gone and only the branch is left.
 #
 # Write `edits(first, count, step)`, which returns the **changes** as a dictionary: the
-# positions become `"none"`, and `count` blocks lose both residuals, the first of them
+# positions become `"none"`, and `count` blocks lose both skips, the first of them
 # number `first`, and each next one `step` further on. Under `"blocks"` is a dictionary
 # from a block's number to the fields that change. Nothing else is mentioned.
 #
@@ -35,11 +35,11 @@
 
 # %%
 def edits(first, count, step):
-    """Changes that remove all positions, and the residuals of some blocks.
+    """Changes that remove all positions, and the skips of some blocks.
 
     Args:
-        first: Number of the first block without residuals, from 0.
-        count: How many blocks lose their residuals.
+        first: Number of the first block without skips, from 0.
+        count: How many blocks lose their skips.
         step: 1 for consecutive blocks, 2 for every second one, and so on.
 
     Returns:

@@ -3,7 +3,7 @@
 # title = "A block with one skip left"
 # paper = "2311.01906"
 # section = "section 4.2, figure 10"
-# concepts = ["residual connections", "wiring", "gains"]
+# concepts = ["skips", "wiring", "gains"]
 # prerequisites = ["ablation", "identity_values"]
 # difficulty = 2
 # minutes = 15

@@ -3,7 +3,7 @@
 # title = "An ablation is an edit"
 # paper = "2402.05969"
 # section = "claim C4, arms G and H"
-# concepts = ["residual connections", "ablation", "a model is data"]
+# concepts = ["skips", "ablation", "a model is data"]
 # prerequisites = ["permutation_test"]
 # difficulty = 2
 # minutes = 15
@@ -11,23 +11,23 @@
 # ///
 
 # %% statement [markdown]
-# The paper's question about residual connections: without positional encoding, learning
-# is said to fail when several *consecutive* blocks lose their residuals, while the same
+# The paper's question about skips (residual connections): without positions, learning
+# is said to fail when several *consecutive* blocks lose their skips, while the same
 # number of blocks *spread out* does less harm. To compare fairly, both models must be
 # the same edit with other numbers.
 #
 # Here a model is data: it says how positions are encoded, and it has a list of blocks,
-# numbered from 0. The base model has learned positions and all residuals:
+# numbered from 0. The base model has learned positions and all skips:
 #
 #     {"positions": "learned",
 #      "blocks": [{"attention_skip": 1.0, "feed_forward_skip": 1.0}, ...]}
 #
-# A skip is the strength of a residual: the block computes
+# A skip's gain is its strength: the block computes
 # `attention_skip * x + attention(x)`, then the same with `feed_forward_skip` and the
-# feed-forward part. At 0 the residual is gone and only the branch is left.
+# feed-forward part. At 0 the skip is gone and only the branch is left.
 #
 # Write `edits(first, count, step)`, which returns the **changes** as a dictionary: the
-# positions become `"none"`, and `count` blocks lose both residuals, the first of them
+# positions become `"none"`, and `count` blocks lose both skips, the first of them
 # number `first`, and each next one `step` further on. Under `"blocks"` is a dictionary
 # from a block's number to the fields that change. Nothing else is mentioned.
 #
@@ -40,11 +40,11 @@
 
 # %% stub
 def edits(first, count, step):
-    """Changes that remove all positions, and the residuals of some blocks.
+    """Changes that remove all positions, and the skips of some blocks.
 
     Args:
-        first: Number of the first block without residuals, from 0.
-        count: How many blocks lose their residuals.
+        first: Number of the first block without skips, from 0.
+        count: How many blocks lose their skips.
         step: 1 for consecutive blocks, 2 for every second one, and so on.
 
     Returns:
@@ -102,7 +102,7 @@ def edits(first, count, step):
 
 # %% wrong answer="keeps the positions" caught_by="consecutive"
 # The positions are still there. With them the order is known anyway, and the ablation
-# would say nothing about residuals.
+# would say nothing about skips.
 def edits(first, count, step):
     removed = [first + step * i for i in range(count)]
     changes = {"attention_skip": 0.0, "feed_forward_skip": 0.0}
@@ -110,7 +110,7 @@ def edits(first, count, step):
 
 
 # %% wrong answer="attention only" caught_by="consecutive"
-# Only the residual around attention is removed. The one around the feed-forward part
+# Only the skip around attention is removed. The one around the feed-forward part
 # still carries the position's own content upwards.
 def edits(first, count, step):
     removed = [first + step * i for i in range(count)]
@@ -121,7 +121,7 @@ def edits(first, count, step):
 
 
 # %% wrong answer="feed-forward only" caught_by="consecutive"
-# Only the residual around the feed-forward part is removed; the one around attention is
+# Only the skip around the feed-forward part is removed; the one around attention is
 # still there.
 def edits(first, count, step):
     removed = [first + step * i for i in range(count)]
@@ -138,7 +138,7 @@ def edits(first, count, step):
 
 
 # %% wrong answer="one block too many" caught_by="consecutive"
-# One block too many has lost its residuals.
+# One block too many has lost its skips.
 def edits(first, count, step):
     removed = [first + step * i for i in range(count + 1)]
     changes = {"attention_skip": 0.0, "feed_forward_skip": 0.0}
@@ -164,8 +164,8 @@ def edits(first, count, step):
 
 
 # %% wrong answer="branches removed" caught_by="consecutive"
-# The residuals are at 1, where they have been all along: nothing is removed. At 0 the
-# residual is gone and the branch stays.
+# The skips are at 1, where they have been all along: nothing is removed. At 0 the
+# skip is gone and the branch stays.
 def edits(first, count, step):
     removed = [first + step * i for i in range(count)]
     changes = {"attention_skip": 1.0, "feed_forward_skip": 1.0}

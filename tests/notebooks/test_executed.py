@@ -127,7 +127,7 @@ def test_what_is_the_learners_own_is_shown_as_such(learner, solved):
 def test_blindness_is_found_where_the_theorem_says(learner):
     text = everything_printed(learner)
     assert "one causal block notices: you predicted nothing, measured no" in text
-    assert "two without residuals: you predicted nothing, measured yes" in text
+    assert "two without skips: you predicted nothing, measured yes" in text
     change = float(re.search(r"^one block +(\S+e\S+)$", text, re.M)[1])
     assert change < 1e-5
 
