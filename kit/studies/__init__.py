@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 STUDIES: dict[str, str] = {
     "reference": "kit.studies.reference:STUDY",
     "symmetry": "kit.studies.symmetry:STUDY",
+    "simplify": "kit.studies.simplify:STUDY",
 }
 """Studies that can be run: slug -> `module:attribute`, imported when asked for."""
 

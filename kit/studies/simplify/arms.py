@@ -1,0 +1,139 @@
+"""What is trained: every arm is a preset and the smallest edit of it.
+
+The letters are those of the paper's experiments, in its order. Blocks are counted
+from 0.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from kit.config import ModelConfig
+from kit.gains import SKIP_INIT, Shaped, Trained, Updated
+from kit.labels import difference_label
+from kit.studies.search import SEARCH, at_best_rates, searched
+from kit.studies.simplify.base import (
+    PREPARATION,
+    RATES,
+    SCALES,
+    Scale,
+    base_model,
+    seconds,
+    training_spec,
+)
+from kit.studies.simplify.speed import speed_arms
+from kit.studies.study import Arm
+
+BETAS = (0.1, 0.2, 0.5, 1.0)
+FEED_FORWARD_GAINS = (0.02, 0.05, 0.1, 0.5, 1.0)
+DECIDING = ("A-pre-ln", "C-naive", "D-v-skip-init", "F-sas", "G-sas-p", "H-no-norm")
+FIVE_SEEDS = (  # where an interval decides
+    *DECIDING,
+    *(f"{arm}-deep" for arm in ("A-pre-ln", "D-v-skip-init", "F-sas", "G-sas-p")),
+    *(f"{arm}-encoder" for arm in ("A-pre-ln", "F-sas", "G-sas-p")),
+)
+GAINS = {"alpha": Trained(1.0), "beta": Trained(0.2)}  # Fig. 4
+
+
+def arms(budget: str) -> list[Arm]:
+    """All arms of a budget, in the order of the report."""
+    scale = SCALES[budget]
+    if budget in ("full", SEARCH):
+        trained = [*_decoders(scale), *_deep(scale), *_encoders(scale)]
+    else:
+        trained = [_arm(scale, name, *EDITS[name]) for name in DECIDING]
+    if budget == SEARCH:
+        return searched(trained, RATES)
+    trained = at_best_rates("simplify", trained, RATES[1])
+    if budget != "full":
+        return trained
+    trained = [replace(a, seeds=5 if a.name in FIVE_SEEDS else 3) for a in trained]
+    return [*trained, *speed_arms()]
+
+
+EDITS: dict[str, tuple[str, dict[str, Any]]] = {
+    "A-pre-ln": ("pre-ln", {}),
+    "B-parallel": ("parallel", {}),
+    "C-naive": ("pre-ln", {"attention_skip": 0.0}),
+    "D-v-skip-init": ("v-skip-init", {}),
+    "D-equation-4": ("v-skip-init", {"shape": SKIP_INIT}),
+    **{
+        f"E-{start}-x{beta:g}": (
+            "v-skip-init",
+            dict.fromkeys(("value", "projection"), m),
+        )
+        for start in ("identity", "orthogonal")
+        for beta in BETAS
+        for m in [Updated(start, beta=beta)]
+    },
+    "E-identity-gains": (
+        "v-skip-init",
+        dict.fromkeys(("value", "projection"), Updated("identity", **GAINS)),
+    ),
+    "E-pre-ln-gains": (
+        "pre-ln",
+        dict.fromkeys(("value", "projection"), Updated("orthogonal", **GAINS)),
+    ),
+    "F-sas": ("sas", {}),
+    "G-sas-p": ("sas-p", {}),
+    "H-no-norm": ("sas-p-no-norm", {}),
+    "I-pre-ln-identity": ("pre-ln", {"value": "identity", "projection": "identity"}),
+    "J-no-skip": ("sas", {"feed_forward_skip": 0.0}),
+    "J-no-skip-leaky-0.2": ("sas", {"feed_forward_skip": 0.0, "relu_slope": 0.2}),
+    "J-no-skip-leaky-0.8": ("sas", {"feed_forward_skip": 0.0, "relu_slope": 0.8}),
+    "K-skip-init-map": ("sas", {"shape": SKIP_INIT}),
+    **{
+        f"L-gain-{gain:g}": ("sas-p", {"feed_forward_gain": Trained(gain)})
+        for gain in FEED_FORWARD_GAINS
+    },
+    "M-no-first-value": ("sas", {"value": "identity"}),
+    "N-shared-gains": ("sas", {"shape": Shaped(per_head=False)}),
+}
+
+
+def _decoders(scale: Scale) -> list[Arm]:
+    return [_arm(scale, name, *edit) for name, edit in EDITS.items()]
+
+
+def _deep(scale: Scale) -> list[Arm]:
+    """The deciding arms at twice the depth."""
+    return [
+        _arm(scale, f"{name}-deep", *EDITS[name], blocks=scale.deep)
+        for name in DECIDING
+    ]
+
+
+def _encoders(scale: Scale) -> list[Arm]:
+    """Encoders that fill in masked tokens: the deciding arms, and the parallel one."""
+    names = [DECIDING[0], "B-parallel", *DECIDING[2:]]
+    return [
+        _arm(scale, f"{name}-encoder", *EDITS[name], encoder=True) for name in names
+    ]
+
+
+def _arm(
+    scale: Scale,
+    name: str,
+    preset: str,
+    edit: dict[str, Any],
+    blocks: int = 0,
+    encoder: bool = False,
+) -> Arm:
+    blocks = blocks or scale.blocks
+    base = base_model(preset, blocks, scale.width, encoder)
+    model = base.with_every_block(**edit)
+    label = [preset]
+    if edit:
+        label.append(difference_label(model, base))
+    if blocks != scale.blocks:
+        label.append(f"{blocks} blocks")
+    if encoder:
+        label.append("encoder")
+    spec = training_spec(model, scale, encoder)
+    cost = seconds(model, scale)
+    return Arm(name, "; ".join(label), spec, cost, preparation=PREPARATION)
+
+
+def model_of(arm: Arm, vocabulary_size: int) -> ModelConfig:
+    """The arm's model, with the vocabulary that only a worker knows."""
+    model = ModelConfig.from_dict(arm.spec["model"])
+    return replace(model, vocabulary_size=vocabulary_size)
