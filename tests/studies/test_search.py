@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
 from toy import row
 
-from kit.studies import search
+from kit.studies import load, search
 from kit.studies.study import Arm
 
 ARM = Arm("sas", "SAS", {"kind": "training", "train": {"learning_rate": 1.0}}, seeds=5)
@@ -52,7 +51,14 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("slug", ["reference", "symmetry"])
-def test_a_study_without_a_search_has_no_rates(slug):
-    assert search.kept_rates(slug) == {}
-    assert "not searched" in search.range_in_words(slug, RATES)
+def test_a_study_without_a_search_has_no_rates():
+    assert search.kept_rates("symmetry") == {}
+    assert "not searched" in search.range_in_words("symmetry", RATES)
+
+
+def test_a_kept_search_decides_the_rate_of_the_full_run():
+    (best,) = (arm for arm in load("reference").arms("full") if arm.name == "searched")
+    assert (
+        best.spec["train"]["learning_rate"]
+        == search.kept_rates("reference")["searched"]
+    )
