@@ -80,6 +80,10 @@ def assert_layer_contract(
     assert_same(keras.ops.cast(rounded, "float32"), output, rounding=BFLOAT16)
 
 
+def root_mean_square(x: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(x))))
+
+
 def assert_model_contract(model: Transformer, path: Path) -> None:
     """The same for a whole model of the kit, which it trains by one step."""
     config = model.config
@@ -99,7 +103,9 @@ def assert_model_contract(model: Transformer, path: Path) -> None:
     rounded = mixed(tokens)
     assert {variable.dtype for variable in mixed.trainable_variables} == {"float32"}
     assert keras.backend.standardize_dtype(rounded.dtype) == "float32"
-    assert_same(rounded, logits, rounding=BFLOAT16)
+    error = keras.ops.convert_to_numpy(rounded) - logits
+    # The mean over logits: the largest of some hundreds depends on the draw.
+    assert root_mean_square(error) <= BFLOAT16 / 2 * root_mean_square(logits)
 
     assert_one_step_moves_every_weight(model, tokens, token_cross_entropy, tokens)
 
