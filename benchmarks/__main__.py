@@ -136,7 +136,7 @@ def show(row: dict) -> str:
 def main() -> None:
     """Run all cases, print the rows and write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="turns of each, 5 or more")
+    parser.add_argument("--pairs", type=int, default=5, help="turns of each, 5 or more")
     parser.add_argument("--case", choices=CASES, action="append")
     parser.add_argument("--no-sweep", action="store_true", help="leave the sweep out")
     options = parser.parse_args()
