@@ -87,17 +87,14 @@ def _loss_at(row: Row, share: float) -> float:
 def _rule_of_depth(results: Results) -> Finding:
     """SAS-P at 0.42/sqrt(blocks), minus the best start of the sweep."""
     swept = [f"L-gain-{gain:g}" for gain in FEED_FORWARD_GAINS]
-    means = {}
-    for arm in swept:
+    losses: dict[str, dict[int, float]] = {}
+    for arm in ("G-sas-p", *swept):
         values = complete_values(results, arm, "loss")
         if isinstance(values, Finding):
             return values
-        means[arm] = np.mean(list(values.values()))
-    best = min(means, key=lambda arm: means[arm])
-    ours, rival = (complete_values(results, arm, "loss") for arm in ("G-sas-p", best))
-    if isinstance(ours, Finding) or isinstance(rival, Finding):
-        return not_run("G-sas-p")
-    numbers = statistics.paired_differences(ours, rival)
+        losses[arm] = values
+    best = min(swept, key=lambda arm: np.mean(list(losses[arm].values())))
+    numbers = statistics.paired_differences(losses["G-sas-p"], losses[best])
     interval = statistics.mean_interval(numbers)
     sentence = (
         f"The rule of depth minus {best}: loss {interval_in_words(interval, '+.3f')}; "

@@ -1,14 +1,12 @@
 """The report's figures, from stored rows."""
 
-import math
-
 import numpy as np
 
 from kit import plots
 from kit.panels import line_panels
 from kit.studies.results import Results, Row
 from kit.studies.simplify.arms import BETAS, DECIDING, FEED_FORWARD_GAINS
-from kit.studies.simplify.speed import PRESETS, WIDTHS
+from kit.studies.simplify.speed import BATCH, CONTEXT, PRESETS, WIDTHS
 from kit.studies.study import Figure
 
 NATS = "loss, nats per token"
@@ -248,6 +246,6 @@ def _speed(results: Results) -> list[Figure]:
     caption = (
         "What the blocks cost relative to Pre-LN on one core, in turns in one process: "
         "steps a second, the bound that the operations allow, parameters, and the peak "
-        f"memory of a process that trains. {math.prod((4, 64))} tokens a step."
+        f"memory of a process that trains. {BATCH * CONTEXT} tokens a step."
     )
     return [Figure("speed", caption, picture)]
