@@ -45,7 +45,7 @@ class Scale:
 SCALES = {
     "smoke": Scale(2, 3, 16, 10, 5),
     "quick": Scale(steps=480, every=40),
-    "search": Scale(steps=480, every=80),
+    "search": Scale(steps=240, every=120),
     "full": Scale(),
 }
 
@@ -82,7 +82,7 @@ def task_spec(encoder: bool = False) -> dict[str, Any]:
         "corpus": "docs",
         "tokenizer": {"bpe": VOCABULARY},
         "context_length": CONTEXT,
-        "validation_tokens": 32_768,
+        "validation_tokens": 16_384,
         "sampling": "epoch",
     }
 
