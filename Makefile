@@ -10,6 +10,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 	--extra jax --extra jupyter --extra dev --annotation-style line \
 	--no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet
 
+# All cores; a file stays on one of them, so that what its tests share is made once.
+TEST := $(BIN)/python -m pytest --numprocesses logical --dist loadscope \
+	--no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce test test-fast lint format notebooks bench lock clean
 
@@ -30,10 +34,10 @@ reproduce: setup ## Answer the claims of the first paper, in under 6 minutes on 
 	$(BIN)/python -m kit reproduce symmetry --budget quick
 
 test: setup ## Run all tests (about 10 minutes)
-	$(BIN)/python -m pytest
+	$(TEST)
 
 test-fast: setup ## Run the tests that take under a second each
-	$(BIN)/python -m pytest -m "not slow and not notebook"
+	$(TEST) -m "not slow and not notebook"
 
 lint: setup ## Check style and types
 	$(BIN)/python -m ruff check .

@@ -23,6 +23,16 @@ os.environ["KIT_CACHE"] = str(PRIVATE / "cache")
 os.environ["KIT_RUNS"] = str(PRIVATE / "runs")
 
 
+TRAINING_EXAMPLES = {f"kit.training.trainer.{name}" for name in ("Trainer", "train")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Examples that compile a training step are slow, but carry no marks."""
+    for item in items:
+        if item.name in TRAINING_EXAMPLES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _private_folders() -> Iterator[None]:
     """Nothing of the user's cache or runs is read or written by a test."""

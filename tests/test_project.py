@@ -225,7 +225,7 @@ def bare(tmp_path_factory):
     ],
 )
 def test_the_wheel_works_without_the_clone(wheel, bare, command, code, told):
-    elsewhere = {name: value for name, value in os.environ.items() if name != "KIT_DATA"}
+    elsewhere = {k: v for k, v in os.environ.items() if k != "KIT_DATA"}
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "kit", *command.split()],
         cwd=bare,

@@ -14,6 +14,7 @@ from kit.layers.positions import alibi_bias
 from kit.layers.tags import tag
 from kit.layers.taps import is_wanted, tap
 
+MAPS = ("map", "shaped_map")
 PARTS = ("rotary", "value_matrix", "output_matrix", "shaping")
 
 
@@ -155,10 +156,9 @@ class Attention(keras.layers.Layer):
         if self.slopes is not None:
             distance = alibi_bias(self.slopes, query.shape[2], key.shape[2], start)
             bias = distance if bias is None else bias + distance
-        mixed = self._mix(query, key, value, bias, start, training)
-        if self.shaping is not None:
-            own = value[:, :, start : start + query.shape[2]]
-            mixed = self.shaping(own, mixed, value, bias=bias, start=start)
+        seen = any(is_wanted(f"{self.tap_name}/{name}") for name in MAPS)
+        mix = self._mix_fused if self.fused and not seen else self._mix
+        mixed = mix(query, key, value, bias, start, training)
         output = self._project(self._merge(mixed))
         tap(f"{self.tap_name}/output", output)
         return output
@@ -186,28 +186,28 @@ class Attention(keras.layers.Layer):
     def _mix(
         self, query: Any, key: Any, value: Any, bias: Any, start: Any, training: bool
     ) -> Any:
-        shaped = self.shaping is not None and is_wanted(f"{self.tap_name}/shaped_map")
-        if self.fused and not (shaped or is_wanted(f"{self.tap_name}/map")):
-            return _fused(query, key, value, bias)
         query = query * (1.0 / math.sqrt(self.head_dim))
         scores = ops.cast(matmul(query, ops.swapaxes(key, 2, 3)), "float32")
         if bias is not None:
             scores = scores + bias
         attention_map = softmax(scores)
         tap(f"{self.tap_name}/map", attention_map)
-        if shaped:
-            tap(f"{self.tap_name}/shaped_map", self._shaped(attention_map, bias, start))
         attention_map = ops.cast(attention_map, value.dtype)
         if self.dropout.rate:
             attention_map = self.dropout(attention_map, training=training)
+        if self.shaping is not None:
+            attention_map = self.shaping.map(attention_map, bias, start)
+            tap(f"{self.tap_name}/shaped_map", attention_map)
         return matmul(attention_map, value)
 
-    def _shaped(self, attention_map: Any, bias: Any, start: Any) -> Any:
-        """The shaped map: what shaping does where the values are the unit vectors."""
-        *_, queries, keys = attention_map.shape
-        unit = ops.eye(keys)[None, None]
-        own = unit[:, :, start : start + queries]
-        return self.shaping(own, attention_map, unit, bias=bias, start=start)
+    def _mix_fused(
+        self, query: Any, key: Any, value: Any, bias: Any, start: Any, training: bool
+    ) -> Any:
+        mixed = _fused(query, key, value, bias)
+        if self.shaping is None:
+            return mixed
+        own = value[:, :, start : start + query.shape[2]]
+        return self.shaping(own, mixed, value, bias=bias, start=start)
 
     def _for_each_head(self, x: Any) -> Any:
         """Key or value heads, repeated until every query head has one."""

@@ -43,9 +43,14 @@ class TrainedGain(keras.layers.Layer):
         axes = () if shared else ("each_head",)
         tag(self.gain, "other", axes, constant=self.start)
 
-    def call(self, x: Any) -> Any:
+    @property
+    def for_maps(self) -> Any:
+        """The weight as it multiplies maps: a scalar, or (heads, 1, 1)."""
         shape = () if self.num_heads is None else (self.num_heads, 1, 1)
-        return scaled(x, ops.reshape(self.gain, shape))
+        return ops.reshape(self.gain, shape)
+
+    def call(self, x: Any) -> Any:
+        return scaled(x, self.for_maps)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -1,4 +1,4 @@
-"""Shaped attention: a sum of three maps, without the matrix of any of them."""
+"""Shaped attention: a sum of three maps, as a matrix or without one."""
 
 from typing import Any
 
@@ -17,15 +17,18 @@ from kit.layers.masks import PADDING, softmax
 
 @keras.saving.register_keras_serializable(package="kit")
 class Shaping(keras.layers.Layer):
-    """Adds two maps to the softmax map A, where A has been applied already.
+    """Adds two maps to the softmax map A, before or after A has been applied.
 
         (alpha I + beta A - gamma C) V  =  alpha V + beta (A V) - gamma mean(V)
+
+    `map` is the left side, one product where A is at hand; the call is the right
+    side, where A stays inside a fused kernel.
 
     Shaped attention is Noci et al., 2306.17759; with beta = gamma = 0 at the start,
     value-skip-init is He et al., 2302.10322. C is what A is while all scores are 0, so
     C V is the mean of the visible values: a running mean under a causal mask (a row i
-    of the code's C has 1/i in its first i columns). No map is needed for it, and A may
-    come from a fused kernel. ALiBi's scores are not 0, and C is then a matrix.
+    of the code's C has 1/i in its first i columns). ALiBi's scores are not 0, and C is
+    then a matrix in both forms.
 
     Args:
         alpha, beta, gamma: A number or a `TrainedGain` each; `gamma=0.0` leaves C out.
@@ -85,6 +88,25 @@ class Shaping(keras.layers.Layer):
             shaped = shaped - times(self.gamma, ops.cast(mean, shaped.dtype))
         return shaped
 
+    def map(self, attention_map: Any, bias: Any = None, start: Any = 0) -> Any:
+        """alpha I + beta A - gamma C, by which the values are multiplied.
+
+        Args:
+            attention_map: (batch, heads, queries, keys); A.
+            bias, start: As in a call.
+
+        Returns:
+            (batch, heads, queries, keys), in the precision of A.
+        """
+        *_, queries, keys = attention_map.shape
+        own = ops.arange(keys)[None] == start + ops.arange(queries)[:, None]
+        fixed = _value(self.alpha) * ops.cast(own, "float32")
+        if self.centred:
+            scores = ops.zeros((1, 1, queries, keys)) if bias is None else bias
+            centre = softmax(ops.cast(scores, "float32"))
+            fixed = fixed - _value(self.gamma) * centre
+        return times(self.beta, attention_map) + ops.cast(fixed, attention_map.dtype)
+
     def _mean(self, value: Any, bias: Any, queries: int, start: Any) -> Any:
         """C V, (batch, heads, queries, head_dim); one query for all of a full mask."""
         value = ops.cast(value, "float32")
@@ -122,6 +144,12 @@ class Shaping(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         return cls(**deserialized(config, "alpha", "beta", "gamma"))
+
+
+def _value(gain: Gain) -> Any:
+    if isinstance(gain, TrainedGain):
+        return ops.cast(gain.for_maps, "float32")
+    return gain
 
 
 def running_sum(x: Any, piece: int = 64) -> Any:

@@ -23,7 +23,7 @@ def test_every_answer_gets_its_verdict(exercise, report):
     kinds = Counter(row.kind for row in rows if row.as_declared)
     caught = Counter(row.check for row in rows if row.kind == "wrong")
     by = ", ".join(f"{check} {n // len(SEEDS)}" for check, n in caught.items())
-    report.append(
+    report(
         f"{exercise.id:17} stub: not done yet; {kinds['right'] // len(SEEDS)} right "
         f"pass; {kinds['wrong'] // len(SEEDS)} wrong caught and named, by {by}"
     )
@@ -54,7 +54,7 @@ def test_tolerances_lie_between_rounding_and_mistakes(exercise, servers, report)
     if found:
         spread = max(margin.spread for margin in found)
         nearest = min(margin.smallest_error for margin in found)
-        report.append(
+        report(
             f"{exercise.id:17} tolerance {found[0].tolerance:.0e}, rounding on "
             f"{len(backends)} backends {spread:.0e}, nearest mistake {nearest:.0e}"
         )

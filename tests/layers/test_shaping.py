@@ -45,9 +45,10 @@ def centring_by_hand(config, tokens):
 
 @pytest.mark.parametrize("mask", MASKED)
 @pytest.mark.parametrize("padded, keys", [(False, "own"), (True, "grouped")])
-def test_the_kernel_friendly_form_is_the_sum_of_three_maps(mask, padded, keys):
+@pytest.mark.parametrize("fused", [False, True], ids=["by-map", "kernel-friendly"])
+def test_both_forms_are_the_sum_of_three_maps(mask, padded, keys, fused):
     """alpha V + beta A V - gamma mean(V) = (alpha I + beta A - gamma C) V."""
-    model = mask_model(mask, padded, KEYS[keys])
+    model = mask_model(mask, padded, KEYS[keys], fused_attention=fused)
     config, attention = model.config, model.blocks[0].part("attention")
     gains = [
         np.asarray(getattr(attention.shaping, name).gain)[:, None, None]
@@ -55,15 +56,16 @@ def test_the_kernel_friendly_form_is_the_sum_of_three_maps(mask, padded, keys):
     ]
     for time in (1, 2, PREFIX, 7):
         tokens = tokens_of(config, padded, time)
-        found = activations(model, tokens, *TAPS, "block_0/attention/output")
-        softmax, shaped_map = (found[name].astype("float64") for name in TAPS)
+        maps = activations(model, tokens, *TAPS)
+        softmax, shaped_map = (maps[name].astype("float64") for name in TAPS)
         centre = centring_by_hand(config, tokens)[:, None]
         expected = gains[0] * np.eye(time) + gains[1] * softmax - gains[2] * centre
         assert_same(shaped_map, expected)
         x = model.blocks[0].sub_blocks[0].norm(model.positions(model.embedding(tokens)))
         value = ops.convert_to_numpy(x).reshape(*tokens.shape, 4, WIDTH // 4)
         by_map = np.einsum("bhij,bjhd->bihd", expected, value)
-        assert_same(found["block_0/attention/output"], by_map.reshape(x.shape))
+        (output,) = activations(model, tokens, "block_0/attention/output").values()
+        assert_same(output, by_map.reshape(x.shape))
 
 
 def mask_model(mask, padded, key_heads, start=False, **shared):

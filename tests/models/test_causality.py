@@ -10,6 +10,7 @@ from tests.cases import (
     CASES,
     PADDING,
     PREFIX,
+    QUICK,
     TIME,
     assert_same,
     case,
@@ -18,6 +19,7 @@ from tests.cases import (
     shaken,
     some_tokens,
 )
+from tests.contract import params
 
 UNMOVED, MOVED = 2e-5, 1e-3
 
@@ -32,7 +34,7 @@ def visible(config):
     return (key <= query) | (key < (config.prefix_length or 0))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES, QUICK))
 def test_a_position_moves_exactly_with_what_it_may_see(name):
     config = CASES[name]
     tokens = some_tokens(config, batch=1)

@@ -10,6 +10,7 @@ from tests.cases import (
     CASES,
     PADDING,
     PREFIX,
+    QUICK,
     TIME,
     assert_same,
     case,
@@ -20,6 +21,7 @@ from tests.cases import (
     shaken,
     some_tokens,
 )
+from tests.contract import params
 
 
 def cached_logits(model, tokens, chunks):
@@ -31,7 +33,10 @@ def cached_logits(model, tokens, chunks):
     return np.concatenate(pieces, axis=1)
 
 
-@pytest.mark.parametrize("name", causal_cases())
+CAUSAL = causal_cases()
+
+
+@pytest.mark.parametrize("name", params(CAUSAL, set(QUICK) & set(CAUSAL)))
 def test_cached_logits_are_the_logits(name):
     config = CASES[name]
     tokens = some_tokens(config)

@@ -9,6 +9,7 @@ from kit.errors import KitError
 from kit.models import build, named_weights, transplant
 from tests.cases import (
     CASES,
+    QUICK,
     WIDTH,
     assert_same,
     case,
@@ -18,11 +19,12 @@ from tests.cases import (
     shaken,
     some_tokens,
 )
+from tests.contract import params
 
 CUT = 1e-6  # a removed unit is a term of zero in a sum, so only its order changes
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES, QUICK))
 def test_the_same_config_gives_identical_logits(name):
     config = CASES[name]
     copy = transplant(shaken(name), config, seed=9)

@@ -155,6 +155,7 @@ def test_probes_watch_a_model_while_it_trains():
     assert_same(losses, [row["validation_loss"] for row in alone.history])
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_collapse(batch):
     """What is drawn is what was measured, one line a wiring and panel."""
     chosen = ("pre-ln", "no attention skip", "sas")

@@ -29,8 +29,9 @@ pairs, one pass; ReLU, RMSNorm, learned positions; AdamW, 5 % warm-up, linear de
 zero. The paper trains 18 blocks of width 768 on 700 million tokens: what needs depth or
 size may not show here.
 
-**Learning rates.** Every arm was given the same grid, {rates}, on one seed and a quarter
-of the steps (`--budget search`), and takes the rate with the lowest loss: {found}.
+**Learning rates.** Every arm was given the same grid, {rates}, on one seed and a
+quarter of the steps (`--budget search`), and takes the rate with the lowest loss:
+{found}.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
