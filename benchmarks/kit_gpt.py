@@ -22,6 +22,7 @@ def prepare(name: str, case: Case) -> Callable[[], None]:
     """Build everything; the returned function runs some training steps."""
     from kit.models import build
     from kit.training import TrainConfig, token_cross_entropy
+    from kit.training.feeding import feed
     from kit.training.optimizer import make_optimizer
 
     beta_1, beta_2 = OPTIMIZER["betas"]
@@ -46,6 +47,6 @@ def prepare(name: str, case: Case) -> Callable[[], None]:
     )
 
     def steps() -> None:
-        model.fit(inputs, targets, batch_size=case.batch, shuffle=False, verbose=0)
+        model.fit(**feed(case.batch, inputs, targets), shuffle=False, verbose=0)
 
     return steps

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kit.data import IGNORED, Batch, Scores
+from kit.training.feeding import feed
 
 # One compiled shape: large enough to use the cores, small enough for a laptop.
 TOKENS_PER_CALL = 2**14
@@ -82,7 +83,6 @@ class Scorer(keras.Model):
         missing = -count % size
         inputs = np.pad(batch.inputs, ((0, missing), (0, 0)))
         targets = np.pad(batch.targets, ((0, missing), (0, 0)), constant_values=IGNORED)
-        both = self.predict(
-            {"inputs": inputs, "targets": targets}, batch_size=size, verbose=0
-        )[:count]
+        data = feed(size, {"inputs": inputs, "targets": targets})
+        both = self.predict(**data, verbose=0)[:count]
         return Scores(both[..., 0], both[..., 1] > 0.5)

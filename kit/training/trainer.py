@@ -15,6 +15,7 @@ from kit.models import Transformer, build, initialise
 from kit.training.callbacks import Watch
 from kit.training.checkpoint import Checkpoint
 from kit.training.config import TrainConfig
+from kit.training.feeding import feed
 from kit.training.fit import check_fit
 from kit.training.optimizer import make_optimizer
 from kit.training.progress import progress_reporter
@@ -214,10 +215,10 @@ class Trainer:
 
     def _fit(self, steps: range, seed: int, watch: Watch | None) -> None:
         batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
+        inputs = np.concatenate([batch.inputs for batch in batches])
+        targets = np.concatenate([batch.targets for batch in batches])
         self.model.fit(
-            np.concatenate([batch.inputs for batch in batches]),
-            np.concatenate([batch.targets for batch in batches]),
-            batch_size=self.config.batch_size,
+            **feed(self.config.batch_size, inputs, targets),
             shuffle=False,
             verbose=0,
             callbacks=[watch] if watch else None,
