@@ -42,6 +42,7 @@ class Process:
         self.number, self.core, self.log = number, core, log
         self.ready = False
         self.held: str | None = None
+        self.prepared = 0
         self.cell: Cell | None = None
         self.fraction = 0.0
         self.began = self.started = time.perf_counter()

@@ -20,6 +20,9 @@ from kit.studies.store import Store
 from kit.studies.study import Cell, Platform, Study
 from kit.studies.summary import Failure, Summary
 
+# A backend keeps what it has compiled, some 150 MB an arm, for as long as its process
+# lives; a fresh process costs as little as five seconds.
+ARMS_PER_PROCESS = 8
 TICK = 0.5  # seconds between two looks at the display when nothing happens
 
 
@@ -113,8 +116,13 @@ class Runner:
         self.display.show(self.summary, self.schedule, self.pool)
 
     def _assign(self) -> None:
-        for process in self.pool.values():
+        for process in list(self.pool.values()):
             if process.cell or not process.ready:
+                continue
+            full = process.prepared >= ARMS_PER_PROCESS
+            if full and process.held not in self.schedule.pending:
+                process.ask_to_end()
+                self._start(process.number)
                 continue
             others = {
                 other.number: Busy(other.cell.arm.name, self._seconds_left(other))
@@ -137,6 +145,7 @@ class Runner:
     def _on_prepared(self, process: Process, seconds: float) -> None:
         if process.cell:
             process.held = process.cell.arm.name
+            process.prepared += 1
             process.began = time.perf_counter()
         self.schedule.prepare_seconds = seconds
         self.summary.preparing += seconds
@@ -194,6 +203,8 @@ class Runner:
                 self._failed(other, reason, process, mistake)
 
     def _ended(self, process: Process) -> None:
+        if process is not self.pool[process.number]:
+            return  # its place has been taken
         if not process.ready:
             raise KitError(
                 f"Worker {process.number} could not start: {process.obituary()}",
