@@ -4,7 +4,7 @@
 # paper = "2311.01906"
 # section = "the argument from signal propagation"
 # concepts = ["rank collapse", "cosine similarity", "probes"]
-# prerequisites = ["sas"]
+# prerequisites = ["attention"]
 # difficulty = 3
 # minutes = 15
 # points = 3

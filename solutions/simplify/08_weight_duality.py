@@ -4,7 +4,7 @@
 # paper = "2311.01906"
 # section = "section 4.1, equation 6; appendix A"
 # concepts = ["re-parameterisation", "learning rate", "chain rule"]
-# prerequisites = ["identity_values"]
+# prerequisites = ["shaped_map"]
 # difficulty = 3
 # minutes = 20
 # points = 3

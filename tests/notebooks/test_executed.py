@@ -1,4 +1,4 @@
-"""Both notebooks run from top to bottom, offline, at the smallest budget."""
+"""All notebooks run from top to bottom, offline, at the smallest budget."""
 
 import os
 import re
@@ -14,8 +14,13 @@ from kit.probes.ceilings import bayes_ceilings
 from kit.studies import committed, load
 
 ROOT = Path(__file__).parents[2]
-EXERCISES = exercises("symmetry")
-POINTS = sum(exercise.points for exercise in EXERCISES)
+NAMES = sorted(path.stem for path in shipped("notebooks").glob("*.ipynb"))
+# An arm of the stored study, and what the notebook calls it.
+BASES = {
+    "01_simplify": ("Pre-LN", "A-pre-ln"),
+    "02_symmetry": ("positions", "A-learned"),
+}
+PICTURES = {"01_simplify": 6, "02_symmetry": 7}
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 
@@ -29,6 +34,19 @@ def refuse(event, _):
 
 sys.addaudithook(refuse)
 """
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    """A notebook's name, such as 02_symmetry."""
+    return request.param
+
+
+@pytest.fixture
+def own(name):
+    """The exercises of a notebook's paper, and their points."""
+    found = exercises(name[3:])
+    return found, sum(exercise.points for exercise in found)
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +78,23 @@ def execute(tmp_path_factory):
     return run
 
 
-def read(name):
-    return nbformat.read(shipped(name) / "02_symmetry.ipynb", as_version=4)
+def read(folder, name):
+    return nbformat.read(shipped(folder) / f"{name}.ipynb", as_version=4)
 
 
 @pytest.fixture(scope="module")
-def learner(execute):
-    return execute(read("notebooks"))
+def learner(execute, name):
+    return execute(read("notebooks", name))
 
 
 @pytest.fixture(scope="module")
-def solved(execute):
-    return execute(read("solutions"))
+def solved(execute, name):
+    return execute(read("solutions", name))
+
+
+def only(wanted):
+    """Run a test for one notebook."""
+    return pytest.mark.parametrize("name", [wanted], indirect=True, scope="module")
 
 
 def outputs(cells):
@@ -99,21 +122,24 @@ def test_nobody_is_warned_or_interrupted(which, request):
     assert not re.search("warning|traceback|nan", everything_printed(cells), re.I)
 
 
-def test_stubs_are_not_done_yet_and_stop_nothing(learner):
-    for exercise in EXERCISES:
+def test_stubs_are_not_done_yet_and_stop_nothing(learner, own):
+    found, points = own
+    for exercise in found:
         assert "not done yet" in printed(learner[f"{exercise.id}-check"])
-    assert re.search(rf"together +0 of {POINTS}$", everything_printed(learner).strip())
+    assert re.search(rf"together +0 of {points}$", everything_printed(learner).strip())
 
 
-def test_the_solved_notebook_gets_all_points(solved):
-    for exercise in EXERCISES:
+def test_the_solved_notebook_gets_all_points(solved, own):
+    found, points = own
+    for exercise in found:
         text = printed(solved[f"{exercise.id}-check"])
         assert f"({exercise.points} of {exercise.points} points)" in text
         assert "FAIL" not in text
     text = everything_printed(solved).strip()
-    assert re.search(rf"together +{POINTS} of {POINTS}$", text)
+    assert re.search(rf"together +{points} of {points}$", text)
 
 
+@only("02_symmetry")
 def test_what_is_the_learners_own_is_shown_as_such(learner, solved):
     mine, theirs = everything_printed(solved), everything_printed(learner)
     for own in ("your test", "your sequences", "Your enumeration", "your loss"):
@@ -124,6 +150,7 @@ def test_what_is_the_learners_own_is_shown_as_such(learner, solved):
     assert sums == re.findall(r"^  \d{3}\+\d{3}=\d+ .*$", theirs, re.M)
 
 
+@only("02_symmetry")
 def test_blindness_is_found_where_the_theorem_says(learner):
     text = everything_printed(learner)
     assert "one causal block notices: you predicted nothing, measured no" in text
@@ -132,6 +159,7 @@ def test_blindness_is_found_where_the_theorem_says(learner):
     assert change < 1e-5
 
 
+@only("02_symmetry")
 def test_the_ceiling_is_the_enumerated_one(solved):
     ceilings = bayes_ceilings(digits=3, reverse=True)
     shown = [o.data.get("text/markdown", "") for o in outputs(solved) if "data" in o]
@@ -140,29 +168,45 @@ def test_the_ceiling_is_the_enumerated_one(solved):
     assert f"**{ceilings.cross_entropy:.3f} nats**" in sentence
 
 
-def test_there_are_bars_and_pictures(learner):
+@only("01_simplify")
+def test_a_missing_skip_collapses_and_a_shaped_map_does_not_need_it(learner):
+    text = everything_printed(learner)
+    cosines = re.search(r"^naive, the kit's measure: (.+)$", text, re.M)[1].split()
+    assert len(cosines) == 12 and float(cosines[-1]) > 0.95
+    assert "SAS and SAS-P start equal: you predicted nothing, measured yes" in text
+
+
+@only("01_simplify")
+def test_the_published_sizes_are_counted(learner, solved):
+    for cells in (learner, solved):
+        for size in ("166.6 million", "145.9 million"):
+            assert size in everything_printed(cells)
+
+
+def test_there_are_bars_and_pictures(learner, name):
     shown = [output.data for output in outputs(learner) if "data" in output]
     bars = [data for data in shown if "<progress" in data.get("text/html", "")]
     assert len(bars) == 5
     assert all("steps" in data["text/plain"] for data in bars)
-    assert sum("image/png" in data for data in shown) >= 7
+    assert sum("image/png" in data for data in shown) >= PICTURES[name]
 
 
-def test_stored_results_stand_beside_the_own(solved):
-    kept = committed("symmetry")
+def test_stored_results_stand_beside_the_own(solved, name):
+    slug, (called, arm) = name[3:], BASES[name]
+    kept = committed(slug)
     if not len(kept):
         pytest.skip("this copy of the kit holds no stored results")
     shown = [o.data.get("text/markdown", "") for o in outputs(solved) if "data" in o]
     (table,) = [text for text in shown if "| yours |" in text]
-    seeds = len(kept.of("A-learned"))
-    assert re.search(rf"^\| positions \| .+% \| .+% .*\| {seeds} \|$", table, re.M)
+    seeds = len(kept.of(arm))
+    assert re.search(rf"^\| {called} \| .+ \| .+ .*\| {seeds} \|$", table, re.M)
     (verdicts,) = [text for text in shown if "| verdict |" in text]
-    for claim in load("symmetry").claims:
+    for claim in load(slug).claims:
         assert f"| **{claim.id}** " in verdicts
 
 
 def test_a_wrong_answer_is_named_and_not_drawn(execute):
-    notebook = read("notebooks")
+    notebook = read("notebooks", "02_symmetry")
     wrong = next(w for w in find("causal_mask").wrong if w.name == "one step ahead")
     cells = {cell.id: cell for cell in notebook.cells}
     cells["causal_mask-answer"].source = wrong.code
