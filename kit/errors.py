@@ -1,5 +1,8 @@
 """The one error type that users of the kit are meant to read."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,6 +26,22 @@ class KitError(ValueError):
         self.what = " ".join(what.split()).rstrip(".")
         self.fix = " ".join(fix.split()).rstrip(".")
         super().__init__(f"{self.what}. {self.fix}.")
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """End the process with exit code 2 and one line where a `KitError` is raised.
+
+    Example:
+        >>> with in_one_line():
+        ...     print("nothing went wrong")
+        nothing went wrong
+    """
+    try:
+        yield
+    except KitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def known(kind: str, name: Any, names: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kit.errors import KitError
+from kit.errors import KitError, in_one_line
 from kit.grading.exercises import Exercise, exercises
 from kit.grading.leaks import leaks, shipped_text
 from kit.paths import shipped
@@ -49,5 +49,6 @@ def generate(root: Path) -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    for written in generate(shipped("exercises")):
-        print(written)
+    with in_one_line():
+        for written in generate(shipped("exercises")):
+            print(written)

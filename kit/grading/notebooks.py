@@ -22,7 +22,7 @@ from typing import Any
 
 import jupytext
 
-from kit.errors import KitError
+from kit.errors import KitError, in_one_line
 from kit.grading.exercises import HINTS, Exercise, exercises, find
 from kit.grading.leaks import leaks
 from kit.paths import shipped
@@ -170,5 +170,6 @@ def refuse_work(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for written in generate(shipped("notebooks"), shipped("solutions")):
-        print(written)
+    with in_one_line():
+        for written in generate(shipped("notebooks"), shipped("solutions")):
+            print(written)

@@ -17,7 +17,6 @@ from kit.studies.verdicts import Verdict
 
 BEGIN = "<!-- verdicts: written by `python -m kit.studies.readme` -->\n"
 END = "<!-- end of verdicts -->"
-PICTURE = "learning"
 
 Section = Callable[[Study, Results], str]
 
@@ -69,9 +68,9 @@ def main() -> None:
         rows, study = committed(slug), load(slug)
         if len(rows) and study.figures:
             with style("light"):
-                drawn = {each.name: each.figure.png() for each in study.figures(rows)}
-            picture = shipped("results") / slug / f"{PICTURE}.png"
-            picture.write_bytes(drawn[PICTURE])
+                first = study.figures(rows)[0]
+                picture = first.figure.png()
+            (shipped("results") / slug / f"{first.name}.png").write_bytes(picture)
 
 
 def _title(study: Study, results: Results) -> str:
