@@ -276,10 +276,12 @@ paper = {name: ModelConfig.uniform(18, name, **sizes) for name in ("pre-ln", "sa
 for name, config in paper.items():
     if passed("parameters"):
         count = num_parameters(name, 18, 768, 3072, 50_000, positions=1024, tied=True)
-        whose = "your count, matrices"
+        whose = "your count"
     else:
-        count, whose = sum(parameter_counts(config).values()), "the kit's count, all"
-    print(f"{name:8} {count / 1e6:.1f} million parameters ({whose})")
+        counts = parameter_counts(config)
+        count = sum(counts[role] for role in ("Emb", "QK", "VO", "FFN"))
+        whose = "the kit's count"
+    print(f"{name:8} {count / 1e6:.1f} million parameters in matrices ({whose})")
 saved = 1 - flops_per_token(paper["sas"]) / flops_per_token(paper["pre-ln"])
 print(f"operations per token: {saved:.0%} fewer")
 
