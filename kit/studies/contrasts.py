@@ -53,12 +53,7 @@ class Difference:
     form: str = ".3g"
 
     def __post_init__(self) -> None:
-        if self.smallest_effect <= 0:
-            raise ValueError(
-                f"smallest_effect={self.smallest_effect}, expected above 0."
-            )
-        if self.direction not in ("greater", "less", "same"):
-            raise ValueError(f"direction={self.direction!r} is not known.")
+        _check(self)
 
     def __call__(self, results: Results) -> Finding:
         first = complete_values(results, self.arm, self.metric)
@@ -73,13 +68,7 @@ class Difference:
         interval = statistics.mean_interval(numbers, method=self.interval)
         sentence = self._sentence(results.arms, numbers, interval)
         limits = (-self._span, self._span)
-        if self.direction == "same":
-            bound = self.smallest_effect
-            finding = decide_equivalence(numbers, interval, bound, sentence, limits)
-        else:
-            sign = 1 if self.direction == "greater" else -1
-            bound = sign * self.smallest_effect
-            finding = decide(numbers, interval, bound, self.direction, sentence, limits)
+        finding = _decided(self, numbers, interval, sentence, limits)
         brief = f"{in_words(self.metric)} {interval.estimate:+{self.form}}"
         finding = replace(finding, runs=2 * len(numbers), brief=brief)
         best = max(fmean(first.values()), fmean(second.values()))
@@ -110,6 +99,28 @@ class Difference:
             f"{text} Smallest difference that this design can see: "
             f"{visible:{self.form}}."
         )
+
+
+def _check(test: "Difference | Contrast") -> None:
+    if test.smallest_effect <= 0:
+        raise ValueError(f"smallest_effect={test.smallest_effect}, expected above 0.")
+    if test.direction not in CLAIMED:
+        raise ValueError(f"direction={test.direction!r} is not known.")
+
+
+def _decided(
+    test: "Difference | Contrast",
+    numbers: list[float],
+    interval: Interval,
+    sentence: str,
+    limits: tuple[float, float],
+) -> Finding:
+    """Whether numbers lie where the test claims."""
+    bound = test.smallest_effect
+    if test.direction == "same":
+        return decide_equivalence(numbers, interval, bound, sentence, limits)
+    bound = bound if test.direction == "greater" else -bound
+    return decide(numbers, interval, bound, test.direction, sentence, limits)
 
 
 def _both_fail(finding: Finding) -> Finding:
@@ -149,6 +160,9 @@ class Contrast:
     direction: str = "greater"
     form: str = "+.3f"
 
+    def __post_init__(self) -> None:
+        _check(self)
+
     def __call__(self, results: Results) -> Finding:
         sums: dict[int, float] = {}
         seeds: set[int] | None = None
@@ -169,13 +183,7 @@ class Contrast:
             f"{interval_in_words(interval.within(*limits), self.form)}; "
             f"claimed {CLAIMED[self.direction]}{self.smallest_effect:g}."
         )
-        if self.direction == "same":
-            bound = self.smallest_effect
-            finding = decide_equivalence(numbers, interval, bound, sentence, limits)
-        else:
-            sign = 1 if self.direction == "greater" else -1
-            bound = sign * self.smallest_effect
-            finding = decide(numbers, interval, bound, self.direction, sentence, limits)
+        finding = _decided(self, numbers, interval, sentence, limits)
         brief = f"{in_words(self.metric)} {interval.estimate:{self.form}}"
         return replace(finding, brief=brief)
 
