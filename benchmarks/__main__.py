@@ -11,16 +11,21 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
 
-from benchmarks.cases import CASES, STEPS
+from benchmarks.cases import ACTIONS, BASE, CASES, PAPER
 from benchmarks.kit_gpt import config
-from benchmarks.worker import MATMUL_FLOPS
+from benchmarks.worker import KIT_BASE, MATMUL_FLOPS
 from kit.counts import flops_per_token
 
 LATEST = Path(__file__).parent / "latest.json"
-PEERS = ("torch", "torch.compile")
+TORCH = ("torch", "torch.compile")
+
+Turn = dict[tuple[str, str], dict[str, float]]
 
 
 class Peer:
@@ -46,9 +51,9 @@ class Peer:
             raise SystemExit(f"error: the peer {self.name} ended early.")
         return json.loads(line)
 
-    def turn(self) -> dict[str, float]:
-        """Run the timed steps once."""
-        self.process.stdin.write("go\n")
+    def turn(self, action: str) -> dict[str, float]:
+        """Take the timed steps once."""
+        self.process.stdin.write(f"{action}\n")
         self.process.stdin.flush()
         return self._read()
 
@@ -58,43 +63,79 @@ class Peer:
         self.process.wait()
 
 
+def rivals(case: str) -> tuple[str, ...]:
+    """Whom the kit is compared with: a simplified block also with Pre-LN."""
+    return TORCH if CASES[case].block == BASE else (KIT_BASE, *TORCH)
+
+
+def measure(case: str, pairs: int) -> Iterator[list[dict]]:
+    """Rows of one case on one core, then on two."""
+    if case == "sweep":
+        yield [sweep()]
+        return
+    for cores in (1, 2):
+        yield compare(case, cores, pairs)
+
+
 def compare(case: str, cores: int, pairs: int) -> list[dict]:
     """Rows of one case on some cores."""
-    names = ("kit", *PEERS, "matmul")
-    peers = [Peer(name, case, cores) for name in names]
-    turns = [{peer.name: peer.turn() for peer in peers} for _ in range(pairs)]
-    for peer in peers:
+    peers = [Peer(name, case, cores) for name in ("kit", *rivals(case))]
+    matmul = Peer("matmul", case, cores)
+    turns: list[Turn] = []
+    for _ in range(pairs):
+        turns.append({("matmul", "matmul"): matmul.turn("matmul")})
+        for action in ACTIONS:
+            turns[-1] |= {(peer.name, action): peer.turn(action) for peer in peers}
+    for peer in (*peers, matmul):
         peer.end()
-    tokens = STEPS[case] * CASES[case].tokens
-    flops = 3 * flops_per_token(config(CASES[case])) * tokens
-    rate = median(MATMUL_FLOPS / turn["matmul"]["seconds"] for turn in turns) / 1e9
     rows = []
-    for peer in peers[:-1]:
-        times = [turn[peer.name]["seconds"] for turn in turns]
-        row = {
-            "name": f"train {case}, {cores} core" + "s" * (cores > 1),
-            "peer": peer.name,
-            "pairs": pairs,
-            "tokens_per_second": tokens / median(times),
-            "gflops": flops / median(times) / 1e9,
-            "matmul_gflops": rate,
-            "peak_megabytes": turns[-1][peer.name]["peak_megabytes"],
-            **peer.ready,
-        }
-        if peer.name != "kit":
-            ratios = [
-                turn[peer.name]["seconds"] / turn["kit"]["seconds"] for turn in turns
-            ]
-            row |= {
-                "ratio_median": median(ratios),
-                "ratio_min": min(ratios),
-                "ratio_max": max(ratios),
-            }
-        rows.append(row)
-    rivals = [row for row in rows if row["peer"] != "kit"]
-    for row in rivals:
-        row["faster"] = row["ratio_median"] == min(r["ratio_median"] for r in rivals)
+    for action in ACTIONS:
+        rows += [make_row(case, cores, action, peer, turns) for peer in peers]
+        modes = rows[-len(TORCH) :]
+        faster = min(modes, key=lambda row: row["ratio_median"])
+        for row in modes:
+            row["faster"] = row is faster
     return rows
+
+
+def make_row(
+    case: str, cores: int, action: str, peer: Peer, turns: list[Turn]
+) -> dict[str, object]:
+    """What one peer did in all turns, and its ratio to the kit."""
+    block = BASE if peer.name == KIT_BASE else CASES[case].block
+    flops = {each: flops_of(case, each) for each in (block, CASES[case].block)}
+    tokens = CASES[case].tokens
+    times = [turn[peer.name, action]["seconds"] for turn in turns]
+    matmuls = [turn["matmul", "matmul"]["seconds"] for turn in turns]
+    row = {
+        "name": f"{action} {case}, {cores} core" + "s" * (cores > 1),
+        "peer": peer.name,
+        "pairs": len(turns),
+        "tokens_per_second": tokens / median(times),
+        "gflops": ACTIONS[action] * flops[block] * tokens / median(times) / 1e9,
+        "matmul_gflops": MATMUL_FLOPS / median(matmuls) / 1e9,
+    }
+    if action == "train":
+        peak = turns[-1][peer.name, action]["peak_megabytes"]
+        row |= {"peak_megabytes": peak, **peer.ready}
+    if peer.name != "kit":
+        ours = [turn["kit", action]["seconds"] for turn in turns]
+        ratios = [their / our for their, our in zip(times, ours, strict=True)]
+        row |= {
+            "ratio_median": median(ratios),
+            "ratio_min": min(ratios),
+            "ratio_max": max(ratios),
+        }
+    if peer.name == KIT_BASE:
+        row["bound_by_flops"] = flops[BASE] / flops[CASES[case].block]
+        if action == "train":
+            row["paper_ratio"] = PAPER[CASES[case].block]
+    return row
+
+
+def flops_of(case: str, block: str) -> int:
+    """Operations of a forward pass per token, with this block at the case's sizes."""
+    return flops_per_token(config(replace(CASES[case], block=block)))
 
 
 def sweep() -> dict:
@@ -118,42 +159,66 @@ def show(row: dict) -> str:
     """One row as a line."""
     if "outside_training" in row:
         share = row["outside_training"]
-        return f"{row['name']:32} {share:.0%} outside training steps"
+        return f"{row['name']:36} {share:.0%} outside training steps"
     line = (
-        f"{row['name']:32} {row['peer']:14} {row['tokens_per_second']:9,.0f} tokens/s "
-        f"{row['gflops']:5.1f} of {row['matmul_gflops']:5.1f} GFLOP/s, first steps in "
-        f"{row['start_to_first_steps_seconds']:4.1f} s, {row['peak_megabytes']:5.0f} MB"
+        f"{row['name']:36} {row['peer']:14} {row['tokens_per_second']:9,.0f} tokens/s "
+        f"{row['gflops']:5.1f} of {row['matmul_gflops']:5.1f} GFLOP/s"
     )
+    if "peak_megabytes" in row:
+        line += (
+            f", first steps in {row['start_to_first_steps_seconds']:4.1f} s, "
+            f"{row['peak_megabytes']:5.0f} MB"
+        )
     if "ratio_median" in row:
         line += (
             f", kit is {row['ratio_median']:.2f}x "
             f"({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
-            f"{' of the faster mode' * row['faster']}"
+            f"{' of the faster mode' * row.get('faster', False)}"
         )
+    if "bound_by_flops" in row:
+        line += f", by operations {row['bound_by_flops']:.2f}x"
+    if "paper_ratio" in row:
+        line += f", the paper's on a GPU {row['paper_ratio']:.2f}x"
     return line
 
 
+def store(rows: list[dict]) -> None:
+    """Put rows in the file, in place of those of the same name."""
+    names = {row["name"] for row in rows}
+    old = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
+    kept = [row for row in old if row["name"] not in names]
+    LATEST.write_text(json.dumps(kept + rows, indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
-    """Run all cases, print the rows and write them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Run the cases, print the rows and store them, case by case."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog=f"cases: {', '.join(CASES)}, sweep",
+    )
     parser.add_argument("--pairs", type=int, default=5, help="turns of each, 5 or more")
-    parser.add_argument("--case", choices=CASES, action="append")
-    parser.add_argument("--no-sweep", action="store_true", help="leave the sweep out")
+    parser.add_argument(
+        "--case",
+        action="append",
+        metavar="NAME",
+        help="run this case alone, or all that a pattern such as 'sas*' names",
+    )
     options = parser.parse_args()
+    chosen = [
+        case
+        for case in (*CASES, "sweep")
+        if any(fnmatchcase(case, pattern) for pattern in options.case or ["*"])
+    ]
+    if not chosen:
+        parser.error(f"there is no case {' or '.join(options.case)}")
     if options.pairs < 5:
         sys.exit(f"error: {options.pairs} pairs say little. Use --pairs 5 or more.")
-    if importlib.util.find_spec("torch") is None:
+    if chosen != ["sweep"] and importlib.util.find_spec("torch") is None:
         sys.exit("error: PyTorch is not installed. Run make bench, which installs it.")
-    rows = []
-    for case in options.case or CASES:
-        for cores in (1, 2):
-            for row in compare(case, cores, options.pairs):
-                rows.append(row)
-                print(show(row), flush=True)
-    if not options.no_sweep:
-        rows.append(sweep())
-        print(show(rows[-1]))
-    LATEST.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    for case in chosen:
+        for rows in measure(case, options.pairs):
+            print(*map(show, rows), sep="\n", flush=True)
+            store(rows)
     print(f"Written to {LATEST}")
 
 

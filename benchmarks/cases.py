@@ -1,6 +1,6 @@
 """What is trained, the same for everyone who is timed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,34 +15,51 @@ class Batches(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A GPT and its batches: Pre-LN, learned positions, causal, GELU, tied head."""
+    """A GPT and its batches: learned positions, causal, GELU, tied head.
+
+    Args:
+        block: A block of `kit.presets`.
+        steps: Steps that are timed at a time; some tenths of a second at least.
+    """
 
     blocks: int
     width: int
     context: int
     batch: int
     vocabulary: int
+    steps: int
     heads: int = 4
+    block: str = "pre-ln"
 
-    def batches(self, steps: int) -> Batches:
-        """The data of some steps, the same for every peer."""
+    def batches(self) -> Batches:
+        """The data of all steps, the same for every peer."""
         rng = np.random.default_rng(0)
-        shape = (steps, self.batch, self.context + 1)
+        shape = (self.steps, self.batch, self.context + 1)
         tokens = rng.integers(self.vocabulary, size=shape, dtype="int32")
         return Batches(tokens[..., :-1], tokens[..., 1:])
 
     @property
     def tokens(self) -> int:
-        """Tokens of one step."""
-        return self.batch * self.context
+        """Tokens of all steps."""
+        return self.steps * self.batch * self.context
 
 
-CASES = {
-    "text": Case(blocks=4, width=128, context=64, batch=12, vocabulary=65),
-    "addition": Case(blocks=6, width=64, context=12, batch=256, vocabulary=14),
+BASE = "pre-ln"
+PAPER = {"sas": 1.09, "sas-p": 1.16, "sas-p-no-norm": 1.20}
+"""Training speed beside Pre-LN on a GPU: 2311.01906, table 1 (16 blocks of 768)."""
+
+TEXT = Case(blocks=4, width=128, context=64, batch=12, vocabulary=65, steps=100)
+ADDITION = Case(blocks=6, width=64, context=12, batch=256, vocabulary=14, steps=50)
+STEPS = {128: 20, 256: 8, 512: 2}
+"""Steps of a simplified block at each width."""
+
+CASES = {"text": TEXT, "addition": ADDITION} | {
+    f"{block}-{width}": replace(TEXT, block=block, width=width, batch=4, steps=steps)
+    for width, steps in STEPS.items()
+    for block in PAPER
 }
-STEPS = {"text": 100, "addition": 50}
-"""Steps that are timed at a time: some seconds, as between two evaluations."""
+ACTIONS = {"train": 3, "forward": 1}
+"""What is timed, and how many forward passes it costs (`kit.counts`)."""
 
 OPTIMIZER = {"learning_rate": 1e-3, "weight_decay": 0.1, "betas": (0.9, 0.99)}
 CLIP_NORM = 1.0

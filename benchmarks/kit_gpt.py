@@ -1,25 +1,26 @@
-"""The model and training step of this kit, through its public doors."""
+"""The model and its steps in this kit, through its public doors."""
 
+import math
 from collections.abc import Callable
 
-from benchmarks.cases import CLIP_NORM, OPTIMIZER, STEPS, Case
-from kit.config import BlockConfig, ModelConfig
+from benchmarks.cases import CLIP_NORM, OPTIMIZER, Case
+from kit.config import ModelConfig
 
 
 def config(case: Case) -> ModelConfig:
     """The case as a model of this kit."""
     return ModelConfig.uniform(
         case.blocks,
-        BlockConfig(num_heads=case.heads),
+        case.block,
         vocabulary_size=case.vocabulary,
         context_length=case.context,
         width=case.width,
         positions="learned",
-    )
+    ).with_every_block(num_heads=case.heads)
 
 
-def prepare(name: str, case: Case) -> Callable[[], None]:
-    """Build everything; the returned function runs some training steps."""
+def prepare(case: Case) -> dict[str, Callable[[], object]]:
+    """Build everything; the returned functions take all steps of the case."""
     from kit.models import build
     from kit.training import TrainConfig, token_cross_entropy
     from kit.training.feeding import feed
@@ -40,13 +41,14 @@ def prepare(name: str, case: Case) -> Callable[[], None]:
         optimizer=make_optimizer(training, model),
         loss=token_cross_entropy,
         jit_compile=True,
-        steps_per_execution=10,
+        steps_per_execution=math.gcd(case.steps, 10),
     )
-    inputs, targets = (
-        part.reshape(-1, case.context) for part in case.batches(STEPS[name])
-    )
+    inputs, targets = (part.reshape(-1, case.context) for part in case.batches())
 
-    def steps() -> None:
+    def train() -> None:
         model.fit(**feed(case.batch, inputs, targets), shuffle=False, verbose=0)
 
-    return steps
+    def forward() -> object:
+        return model.predict(**feed(case.batch, inputs), verbose=0)
+
+    return {"train": train, "forward": forward}

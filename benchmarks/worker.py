@@ -1,7 +1,7 @@
 """One peer in a process of its own: ready, then timed whenever it is asked.
 
-Reads a line for each turn from standard input and answers with a line of JSON. Between
-turns it sleeps, so that peers take turns on the same cores.
+Reads what to do for each turn from standard input, a line each, and answers with a line
+of JSON. Between turns it sleeps, so that peers take turns on the same cores.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from dataclasses import replace
 
 
 def main(peer: str, name: str, cores: int) -> None:
@@ -20,29 +21,31 @@ def main(peer: str, name: str, cores: int) -> None:
     os.dup2(2, 1)
     imported, steps = _prepare(peer, name, cores)
     before = time.perf_counter()
-    steps()
+    next(iter(steps.values()))()
     first = time.perf_counter()
     ready = {
         "import_seconds": imported - started,
         "first_steps_seconds": first - before,
         "start_to_first_steps_seconds": first - started,
     }
-    steps()
+    for run in steps.values():
+        run()
     _answer(channel, ready)
-    for _ in sys.stdin:
-        steps()  # not timed: a process that was idle gets its memory back first
+    for line in sys.stdin:
+        run = steps[line.strip()]
+        run()  # not timed: a process that was idle gets its memory back first
         before = time.perf_counter()
-        steps()
+        run()
         seconds = time.perf_counter() - before
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         _answer(channel, {"seconds": seconds, "peak_megabytes": peak})
 
 
 def _prepare(peer: str, name: str, cores: int):
-    from benchmarks.cases import CASES
+    from benchmarks.cases import BASE, CASES
 
     case = CASES[name]
-    if peer == "kit":
+    if peer.startswith("kit"):
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(cores)
@@ -50,19 +53,25 @@ def _prepare(peer: str, name: str, cores: int):
 
         from benchmarks import kit_gpt
 
-        return time.perf_counter(), kit_gpt.prepare(name, case)
+        if peer == KIT_BASE:
+            case = replace(case, block=BASE)
+        return time.perf_counter(), kit_gpt.prepare(case)
     if peer == "matmul":
-        return time.perf_counter(), _matmul()
+        return time.perf_counter(), {"matmul": _matmul()}
     import torch
 
     torch.set_num_threads(cores)
     from benchmarks.peers import torch_gpt
 
     imported = time.perf_counter()
-    return imported, torch_gpt.prepare(name, case, compiled=peer == "torch.compile")
+    return imported, torch_gpt.prepare(case, compiled=peer == "torch.compile")
 
 
-MATMUL = 1024
+KIT_BASE = "kit pre-ln"
+"""The peer that is Pre-LN in this kit, with the sizes of the case."""
+
+MATMUL, MATMULS = 1024, 10
+MATMUL_FLOPS = MATMULS * 2 * MATMUL**3
 
 
 def _matmul():
@@ -71,13 +80,10 @@ def _matmul():
     matrix = np.random.default_rng(0).standard_normal((MATMUL, MATMUL), dtype="float32")
 
     def steps() -> None:
-        for _ in range(20):
+        for _ in range(MATMULS):
             matrix @ matrix
 
     return steps
-
-
-MATMUL_FLOPS = 20 * 2 * MATMUL**3
 
 
 def _answer(channel, values) -> None:

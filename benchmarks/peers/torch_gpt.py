@@ -1,6 +1,6 @@
-"""The same model and training step in plain PyTorch, eager and compiled.
+"""The same model and steps in plain PyTorch, eager and compiled.
 
-Fused attention, fused AdamW and clipping over all parameters at once: its best.
+Fused AdamW and clipping over all parameters at once: its best.
 """
 
 from collections.abc import Callable
@@ -9,59 +9,32 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.cases import CLIP_NORM, OPTIMIZER, STEPS, Case
-
-
-class Block(nn.Module):
-    """Attention and feed-forward, each behind a norm and beside a skip."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
-        self.output = nn.Linear(width, width, bias=False)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        batch, time, width = x.shape
-        parts = self.query_key_value(self.attention_norm(x)).split(width, dim=2)
-        query, key, value = (
-            part.view(batch, time, self.heads, -1).transpose(1, 2) for part in parts
-        )
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.output(mixed.transpose(1, 2).reshape(batch, time, width))
-        hidden = F.gelu(self.up(self.feed_forward_norm(x)), approximate="tanh")
-        return x + self.down(hidden)
+from benchmarks.cases import CLIP_NORM, OPTIMIZER, Case
+from benchmarks.peers.torch_blocks import BLOCKS, initialise
 
 
 class GPT(nn.Module):
-    """Tokens and targets in, mean loss out."""
+    """Tokens in, logits out."""
 
     def __init__(self, case: Case):
         super().__init__()
         self.embedding = nn.Embedding(case.vocabulary, case.width)
         self.positions = nn.Embedding(case.context, case.width)
         self.blocks = nn.ModuleList(
-            Block(case.width, case.heads) for _ in range(case.blocks)
+            BLOCKS[case.block](case, index) for index in range(case.blocks)
         )
         self.final_norm = nn.LayerNorm(case.width)
-        for parameter in self.parameters():
-            if parameter.ndim == 2:
-                nn.init.normal_(parameter, std=0.02)
+        initialise(self)
 
-    def forward(self, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         x = self.embedding(tokens) + self.positions.weight
         for block in self.blocks:
             x = block(x)
-        logits = F.linear(self.final_norm(x), self.embedding.weight)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return F.linear(self.final_norm(x), self.embedding.weight)
 
 
-def prepare(name: str, case: Case, compiled: bool) -> Callable[[], None]:
-    """Build everything; the returned function runs some training steps."""
+def prepare(case: Case, compiled: bool) -> dict[str, Callable[[], object]]:
+    """Build everything; the returned functions take all steps of the case."""
     model = GPT(case)
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
@@ -74,21 +47,32 @@ def prepare(name: str, case: Case, compiled: bool) -> Callable[[], None]:
         betas=OPTIMIZER["betas"],
         fused=True,
     )
-    data = [torch.from_numpy(part).long() for part in case.batches(STEPS[name])]
-    loss_of = torch.compile(model) if compiled else model
+    inputs, targets = (torch.from_numpy(part).long() for part in case.batches())
 
-    def steps() -> None:
-        for tokens, targets in zip(*data, strict=True):
+    def loss_of(tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
+
+    logits_of = model
+    if compiled:
+        loss_of, logits_of = torch.compile(loss_of), torch.compile(model)
+
+    def train() -> None:
+        for batch in zip(inputs, targets, strict=True):
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(tokens, targets)
+            loss = loss_of(*batch)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
             optimizer.step()
         loss.item()
 
-    return steps
+    @torch.inference_mode()
+    def forward() -> torch.Tensor:
+        return torch.cat([logits_of(tokens) for tokens in inputs])
+
+    return {"train": train, "forward": forward}
 
 
 def count_parameters(case: Case) -> int:
     """Parameters of the peer's model."""
-    return sum(parameter.numel() for parameter in GPT(case).parameters())
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in GPT(case).parameters())

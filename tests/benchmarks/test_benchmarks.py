@@ -1,48 +1,172 @@
 """The benchmark compares like with like, and its stored rows were made by it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks import kit_gpt
-from benchmarks.__main__ import LATEST, PEERS
-from benchmarks.cases import CASES, STEPS
+from benchmarks.__main__ import LATEST, TORCH, flops_of, make_row, rivals
+from benchmarks.cases import ACTIONS, BASE, CASES, PAPER, Case
+from benchmarks.worker import KIT_BASE
 from kit.counts import parameter_counts
+
+NEEDS_TORCH = "the peer needs PyTorch; make bench installs it"
+SMALL = Case(blocks=3, width=16, context=6, batch=2, vocabulary=11, steps=1)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_both_models_have_the_same_parameters(name):
-    pytest.importorskip(
-        "torch", reason="the peer needs PyTorch; make bench installs it"
-    )
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
     from benchmarks.peers import torch_gpt
 
     ours = sum(parameter_counts(kit_gpt.config(CASES[name])).values())
     assert torch_gpt.count_parameters(CASES[name]) == ours
 
 
+@pytest.mark.parametrize("block", [BASE, *PAPER])
+def test_both_models_with_the_same_weights_give_the_same_logits(block):
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from benchmarks.peers.torch_gpt import GPT
+    from kit.models import build
+    from kit.models.build import named_weights
+
+    case = replace(SMALL, block=block)
+    model, peer = build(kit_gpt.config(case)), GPT(case)
+    weights, rng = named_weights(model), np.random.default_rng(0)
+    for weight in weights.values():  # also of those that start at 0 or 1
+        change = 0.3 * rng.standard_normal(weight.shape)
+        weight.assign(np.asarray(weight) + change.astype("float32"))
+    for name, parameter in peer.named_parameters():
+        parameter.data = torch.tensor(take(name, weights))
+    assert not weights
+    tokens = case.batches().inputs[0]
+    with torch.no_grad():
+        theirs = peer(torch.from_numpy(tokens).long()).numpy()
+    np.testing.assert_allclose(model(tokens), theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", [BASE, *PAPER])
+def test_both_models_start_alike(block):
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from benchmarks.peers.torch_gpt import GPT
+    from kit.models import build
+    from kit.models.build import named_weights
+
+    case = replace(SMALL, block=block)
+    weights = named_weights(build(kit_gpt.config(case)))
+    for name, parameter in GPT(case).named_parameters():
+        ours, theirs = take(name, weights), parameter.detach().numpy()
+        if ours.ndim < 2:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(ours == 0, theirs == 0, err_msg=name)
+
+
+NAMES = {
+    "blocks.": "block_",
+    ".": "/",
+    "embedding/weight": "embedding/embeddings",
+    "positions/weight": "positions/table",
+    "attention_norm/": "norm_0/",
+    "feed_forward_norm/": "norm_1/",
+    "/norm/": "/norm_0/",
+    "norm/weight": "norm/gamma",
+    "norm/bias": "norm/beta",
+    "norm_0/weight": "norm_0/gamma",
+    "norm_0/bias": "norm_0/beta",
+    "norm_1/weight": "norm_1/gamma",
+    "norm_1/bias": "norm_1/beta",
+    "attention/alpha": "attention/map_alpha",
+    "attention/beta": "attention/map_beta",
+    "attention/gamma": "attention/map_gamma",
+    "attention/value/": "attention/value_",
+}
+
+
+def take(name, weights):
+    """Take what a parameter of the peer is in the kit out of the kit's weights."""
+    for theirs, ours in NAMES.items():
+        name = name.replace(theirs, ours)
+    if name.endswith("/value_update"):
+        return np.asarray(weights.pop(name)).T
+    if not name.endswith("/weight"):
+        return np.asarray(weights.pop(name))
+    path, matrix = name.removesuffix("/weight").rsplit("/", 1)
+    parts = matrix.split("_")  # query, key and value are one matrix there
+    matrices = [np.asarray(weights.pop(f"{path}/{part}")) for part in parts]
+    if matrix == "down":
+        return matrices[0]
+    return np.concatenate(matrices, axis=1).T
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_data_are_shifted_by_one_and_fill_the_context(name):
     case = CASES[name]
-    inputs, targets = case.batches(STEPS[name])
-    assert inputs.shape == (STEPS[name], case.batch, case.context)
+    inputs, targets = case.batches()
+    assert inputs.shape == (case.steps, case.batch, case.context)
+    assert inputs.size == case.tokens
     np.testing.assert_array_equal(inputs[..., 1:], targets[..., :-1])
     assert inputs.max() == case.vocabulary - 1
 
 
-def test_stored_rows_cover_every_case_and_peer():
-    if not LATEST.exists():
-        pytest.skip("benchmarks/latest.json has not been made yet")
-    rows = json.loads(LATEST.read_text("utf-8"))
+def test_a_ratio_is_made_turn_by_turn_and_stands_beside_what_operations_allow():
+    class Peer:
+        ready = {"import_seconds": 1.0}
+
+        def __init__(self, name):
+            self.name = name
+
+    def turn(ours, theirs):
+        seconds = {"kit": ours, KIT_BASE: theirs}
+        return {("matmul", "matmul"): {"seconds": 1.0}} | {
+            (name, "train"): {"seconds": value, "peak_megabytes": 100.0}
+            for name, value in seconds.items()
+        }
+
+    turns = [turn(1.0, 1.1), turn(4.0, 4.8), turn(2.0, 2.6)]
+    row = make_row("sas-p-512", 2, "train", Peer(KIT_BASE), turns)
+    assert row["name"] == "train sas-p-512, 2 cores"
+    assert row["ratio_median"] == pytest.approx(1.2)
+    assert (row["ratio_min"], row["ratio_max"]) == pytest.approx((1.1, 1.3))
+    assert row["bound_by_flops"] * flops_of("sas-p-512", "sas-p") == pytest.approx(
+        flops_of("sas-p-512", BASE)
+    )
+    assert row["paper_ratio"] == 1.16
+    ours = make_row("sas-p-512", 2, "train", Peer("kit"), turns)
+    assert "ratio_median" not in ours
+    same_tokens = ours["tokens_per_second"] / row["tokens_per_second"]
+    assert same_tokens == pytest.approx(2.6 / 2.0)
+    assert row["gflops"] / ours["gflops"] == pytest.approx(
+        row["bound_by_flops"] / same_tokens
+    )
+
+
+STORED = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_stored_rows_of_a_case_cover_all_cores_and_peers(case, action):
+    rows = [row for row in STORED if row["name"].startswith(f"{action} {case}, ")]
+    if not rows:
+        pytest.skip(f"{action} {case} is not among the stored rows yet")
+    names = [f"{action} {case}, {cores}" for cores in ("1 core", "2 cores")]
     compared = {(row["name"], row["peer"]) for row in rows if "ratio_median" in row}
-    cores = ("1 core", "2 cores")
-    names = [f"train {case}, {some}" for case in CASES for some in cores]
-    assert compared == {(name, peer) for name in names for peer in PEERS}
-    faster = [row["name"] for row in rows if row.get("faster")]
-    assert sorted(faster) == sorted(names)
+    assert compared == {(name, peer) for name in names for peer in rivals(case)}
+    faster = [row for row in rows if row.get("faster")]
+    assert [row["name"] for row in faster] == names
+    assert {row["peer"] for row in faster} <= set(TORCH)
     for row in rows:
         if "ratio_median" in row:
             assert row["pairs"] >= 5
             assert row["ratio_min"] <= row["ratio_median"] <= row["ratio_max"]
-    assert any("outside_training" in row for row in rows)
+        if row["peer"] == KIT_BASE:
+            flops = flops_of(case, BASE) / flops_of(case, CASES[case].block)
+            assert row["bound_by_flops"] == pytest.approx(flops)
+
+
+def test_the_stored_sweep_tells_its_share_outside_training():
+    if not STORED:
+        pytest.skip("benchmarks/latest.json has not been made yet")
+    assert any("outside_training" in row for row in STORED)
