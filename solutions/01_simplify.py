@@ -94,11 +94,12 @@ if budget == "smoke":
 alike_after = "12 blocks"  # naive: after which block is the mean cosine above 0.9?
 
 # %%
-DEPTH, TIME, VOCABULARY = 12, 32, 64
+DEPTH = {"smoke": 6, "quick": 12}[budget]
+TIME, VOCABULARY = 32, 64
 
 
 def stack(preset, **edits):
-    """Twelve small blocks of a preset, with some fields changed in all of them."""
+    """Small blocks of a preset, with some fields changed in all of them."""
     sizes = {"width": 64, "vocabulary_size": VOCABULARY, "context_length": TIME}
     config = ModelConfig.uniform(DEPTH, preset, initializer_std=0.07, **sizes)
     return config.with_every_block(**edits)
@@ -298,13 +299,21 @@ sizes = {
     "vocabulary_size": task.vocabulary_size,
     "context_length": task.context_length,
 }
-base = ModelConfig.uniform(4, "pre-ln", initializer_std=0.07, **sizes)
+blocks = {"smoke": 2, "quick": 4}[budget]
+
+
+def small(preset):
+    """Some blocks of a preset."""
+    return ModelConfig.uniform(blocks, preset, initializer_std=0.07, **sizes)
+
+
+base = small("pre-ln")
 models = {
     "Pre-LN": base,
     "naive": base.with_every_block(attention_skip=0.0),
-    "SAS": ModelConfig.uniform(4, "sas", initializer_std=0.07, **sizes),
-    "SAS-P": ModelConfig.uniform(4, "sas-p", initializer_std=0.07, **sizes),
-    "no norms": ModelConfig.uniform(4, "sas-p-no-norm", initializer_std=0.07, **sizes),
+    "SAS": small("sas"),
+    "SAS-P": small("sas-p"),
+    "no norms": small("sas-p-no-norm"),
 }
 print(describe(models["SAS-P"], base))
 
@@ -444,7 +453,7 @@ if len(kept):
     arms = list(same_edit.values())
     names = {arm: name for name, arm in same_edit.items()}
     curves = {
-        "yours, 4 blocks": plots.learning_curves(
+        f"yours, {blocks} blocks": plots.learning_curves(
             mine, "validation_loss", list(same_edit), names={n: n for n in same_edit}
         ),
         "the kit's, 6 blocks": plots.learning_curves(
