@@ -10,8 +10,9 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 	--extra jax --extra jupyter --extra dev --annotation-style line \
 	--no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet
 
-# All cores; a file stays on one of them, so that what its tests share is made once.
-TEST := $(BIN)/python -m pytest --numprocesses logical --dist loadscope \
+# Up to four cores, with up to 4 GB each; a file stays on one of them, so that what its
+# tests share is made once.
+TEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadscope \
 	--no-loadscope-reorder
 
 .DEFAULT_GOAL := help
