@@ -14,6 +14,7 @@ from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig, block_preset
 from kit.errors import KitError
 from kit.gains import SKIP_INIT, Shaped, Trained, Updated
 from kit.presets import FIRST_BLOCKS
+from kit.rates import BlockRates
 from kit.training import TrainConfig
 from tests.cases import CASES
 
@@ -361,6 +362,19 @@ BAD_TRAINING = {
     "unknown precision": ({"precision": "float16"}, "float32, bfloat16"),
     "target without value": ({"target_metric": "loss"}, "clashes with target_value"),
     "value without target": ({"target_value": 0.9}, "clashes with target_value=0.9"),
+    "warm-up beyond a third": (
+        {"schedule": "wsd", "warmup_steps": 700},
+        "1 times warmup_steps=700 does not end within 666.667 of steps=2000",
+    ),
+    "warm-up of a block": (
+        {"warmup_steps": 201, "block_rates": BlockRates()},
+        "10 times warmup_steps=201 does not end within 2000",
+    ),
+    "plateau without one": (
+        {"block_rates": BlockRates(scaling="plateau")},
+        "scaling='plateau' clashes with schedule='cosine'",
+    ),
+    "ratios alone": ({"block_rates": {"Emb": 10.0}}, "is not a BlockRates"),
 }
 
 
@@ -377,6 +391,29 @@ def test_training_configs_survive_json():
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     with pytest.raises(KitError, match="unknown TrainConfig field 'lr'"):
         TrainConfig.from_dict({"lr": 1e-3})
+
+
+def test_block_rates_survive_json_and_are_left_out_where_there_are_none():
+    config = TrainConfig(
+        schedule="wsd",
+        warmup_steps=20,
+        block_rates=BlockRates({"Emb": np.float32(4), "Norm": 1}, "plateau", False),
+    )
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert hash(config) == hash(TrainConfig.from_dict(config.to_dict()))
+    assert "block_rates" not in TrainConfig().to_dict()
+    assert TrainConfig.from_dict(TrainConfig().to_dict()) == TrainConfig()
+
+
+def test_bad_block_rates_are_named():
+    with pytest.raises(KitError, match="the ratio of 'Emb', -1, is not a number"):
+        BlockRates({"Emb": -1})
+    with pytest.raises(KitError, match="Did you mean 'warmup'"):
+        BlockRates(scaling="warm-up")
+    with pytest.raises(KitError, match="scale_decay=1 is not a truth value"):
+        BlockRates(scale_decay=1)
+    with pytest.raises(KitError, match="unknown BlockRates field 'ratio'"):
+        BlockRates.from_dict({"ratio": {}})
 
 
 def test_a_target_is_reached_from_its_own_side():

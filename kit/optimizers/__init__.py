@@ -1,6 +1,20 @@
 """Optimizers that take the same step on every backend."""
 
-from kit.optimizers.dense import AdamW, WarmUpSchedule
+from kit.optimizers.blockwise import blockwise, blockwise_class
+from kit.optimizers.dense import AdamW
+from kit.optimizers.labels import role
 from kit.optimizers.recorder import Recorder
+from kit.optimizers.schedules import BlockSchedule, WarmUpSchedule, WarmUpStableDecay
+from kit.rates import PAPER_RATIOS
 
-__all__ = ["AdamW", "Recorder", "WarmUpSchedule"]
+__all__ = [
+    "PAPER_RATIOS",
+    "AdamW",
+    "BlockSchedule",
+    "Recorder",
+    "WarmUpSchedule",
+    "WarmUpStableDecay",
+    "blockwise",
+    "blockwise_class",
+    "role",
+]

@@ -7,7 +7,9 @@ from typing import Any
 
 from kit.checks import check_fields, check_number, check_whole, with_known_fields
 from kit.errors import KitError, known
+from kit.rates import BlockRates
 
+SCHEDULES = ("cosine", "linear", "constant", "wsd")
 LOWER_IS_BETTER = ("loss", "perplexity")
 
 
@@ -23,7 +25,8 @@ class TrainConfig:
         batch_size: Sequences per step.
         learning_rate: Peak learning rate.
         warmup_steps: Steps of linear warm-up.
-        schedule: `"cosine"`, `"linear"` or `"constant"` after the warm-up.
+        schedule: `"cosine"`, `"linear"` or `"constant"` after the warm-up; or `"wsd"`,
+            constant for two thirds and then linear, with the warm-up in the first.
         final_learning_rate: Last learning rate as a share of the peak.
         weight_decay: AdamW's decay, on matrices only.
         beta_1, beta_2: Adam's averages.
@@ -32,6 +35,7 @@ class TrainConfig:
         precision: `"float32"`, or `"bfloat16"` for mixed precision.
         target_metric: Stop once this validation metric is as good as `target_value`.
         target_value: At most for `loss` and `perplexity`, at least for the others.
+        block_rates: Learning rates by role; `None` for one learning rate.
 
     Raises:
         KitError: A value is out of range, or two fields contradict each other.
@@ -55,6 +59,7 @@ class TrainConfig:
     precision: str = "float32"
     target_metric: str | None = None
     target_value: float | None = None
+    block_rates: BlockRates | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "evaluate_every"):
@@ -67,11 +72,7 @@ class TrainConfig:
             check_number(self, name, lambda x: 0 <= x < 1, "in [0, 1)")
         check_number(self, "clip_norm", lambda x: x > 0, "above 0, or None")
         check_number(self, "target_value", math.isfinite, "that is finite")
-        if self.warmup_steps > self.steps:
-            raise KitError(
-                f"warmup_steps={self.warmup_steps} is not in 0 to steps={self.steps}",
-                "Use fewer warm-up steps",
-            )
+        self._check_schedule()
         if self.steps % self.evaluate_every:
             raise KitError(
                 f"evaluate_every={self.evaluate_every} does not divide "
@@ -84,8 +85,35 @@ class TrainConfig:
                 f"target_value={self.target_value!r}",
                 "Give both or neither",
             )
-        known("value for schedule:", self.schedule, ("cosine", "linear", "constant"))
         known("value for precision:", self.precision, ("float32", "bfloat16"))
+
+    def _check_schedule(self) -> None:
+        known("value for schedule:", self.schedule, SCHEDULES)
+        if self.warmup_steps > self.steps:
+            raise KitError(
+                f"warmup_steps={self.warmup_steps} is not in 0 to steps={self.steps}",
+                "Use fewer warm-up steps",
+            )
+        if not isinstance(self.block_rates, BlockRates | None):
+            raise KitError(
+                f"block_rates={self.block_rates!r} is not a BlockRates",
+                "Use kit.rates.BlockRates({'Emb': 10.0, ...}), or None",
+            )
+        scaling = self.block_rates.scaling if self.block_rates else "curve"
+        ratios = self.block_rates.ratios if self.block_rates else {"all": 1.0}
+        if scaling == "plateau" and self.schedule != "wsd":
+            raise KitError(
+                f"scaling='plateau' clashes with schedule={self.schedule!r}",
+                "Use schedule='wsd', or scaling='peak'",
+            )
+        longest = max(ratios.values()) if scaling == "warmup" else 1.0
+        room = self.steps / 3 if self.schedule == "wsd" else self.steps
+        if longest * self.warmup_steps > room:
+            raise KitError(
+                f"a warm-up of {longest:g} times warmup_steps={self.warmup_steps} does "
+                f"not end within {room:g} of steps={self.steps}",
+                "Use fewer warm-up steps, or block rates with scaling='peak'",
+            )
 
     def reached(self, metrics: Mapping[str, float]) -> bool:
         """Whether validation metrics are as good as the target.
@@ -102,7 +130,10 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
-        return asdict(self)
+        data = asdict(self)
+        if self.block_rates is None:  # stored runs were named before there were any
+            del data["block_rates"]
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TrainConfig":
@@ -112,4 +143,5 @@ class TrainConfig:
             KitError: A field is unknown, or its value is out of range.
         """
         check_fields(cls, data)
-        return cls(**data)
+        rates = data.get("block_rates")
+        return cls(**{**data, "block_rates": rates and BlockRates.from_dict(rates)})

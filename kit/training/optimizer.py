@@ -2,20 +2,20 @@
 
 import keras
 
-from kit.optimizers import AdamW, WarmUpSchedule
+from kit.optimizers import (
+    AdamW,
+    BlockSchedule,
+    WarmUpSchedule,
+    WarmUpStableDecay,
+    blockwise,
+)
 from kit.training.config import TrainConfig
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
     """AdamW as the config says; weight decay on matrices only."""
     optimizer = AdamW(
-        learning_rate=WarmUpSchedule(
-            config.learning_rate,
-            config.steps,
-            config.warmup_steps,
-            config.schedule,
-            config.final_learning_rate,
-        ),
+        learning_rate=make_schedule(config),
         weight_decay=config.weight_decay,
         beta_1=config.beta_1,
         beta_2=config.beta_2,
@@ -23,4 +23,19 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
     )
     vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
     optimizer.exclude_from_weight_decay(var_list=vectors)
-    return optimizer
+    rates = config.block_rates
+    if rates is None:
+        return optimizer
+    made = blockwise(optimizer, rates.ratios, scale_decay=rates.scale_decay)
+    made.build(model.trainable_variables)  # names a role without a ratio right here
+    return made
+
+
+def make_schedule(config: TrainConfig) -> BlockSchedule:
+    """The learning rate over time that the config asks for."""
+    scaling = config.block_rates.scaling if config.block_rates else "curve"
+    peak, steps, warmup = config.learning_rate, config.steps, config.warmup_steps
+    final = config.final_learning_rate
+    if config.schedule == "wsd":
+        return WarmUpStableDecay(peak, steps, warmup, final, scaling)
+    return WarmUpSchedule(peak, steps, warmup, config.schedule, final, scaling)

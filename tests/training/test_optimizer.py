@@ -1,0 +1,80 @@
+"""The optimizer of a training config, with and without learning rates by block."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kit.data import Addition
+from kit.errors import KitError
+from kit.models import build, named_weights
+from kit.optimizers import PAPER_RATIOS, AdamW
+from kit.rates import BlockRates
+from kit.training import TrainConfig, Trainer
+from kit.training.optimizer import make_optimizer, make_schedule
+from tests.cases import CASES
+
+PLAIN = TrainConfig(steps=60, warmup_steps=4, evaluate_every=2)
+ONES = BlockRates(dict.fromkeys(PAPER_RATIOS, 1.0))
+
+
+def test_without_block_rates_the_optimizer_is_the_plain_one():
+    assert type(make_optimizer(PLAIN, build(CASES["untied"]))) is AdamW
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant", "wsd"])
+@pytest.mark.parametrize("scaling", ["warmup", "peak", "curve"])
+def test_the_schedule_is_told_what_a_ratio_multiplies(schedule, scaling):
+    config = replace(PLAIN, schedule=schedule, warmup_steps=2)
+    plain = make_schedule(config)
+    made = make_schedule(replace(config, block_rates=BlockRates(scaling=scaling)))
+    assert (made.scaling, made.steps, made.warmup_steps) == (scaling, 60, 2)
+    for step in (0, 1, 20, 59):
+        assert float(made(step)) == float(plain(step))
+    ratio = float(made.rate(59, 4.0)) / float(made(59))
+    assert (ratio > 3.9) == (scaling == "curve" or schedule == "constant")
+
+
+@pytest.mark.parametrize("scale_decay", [True, False])
+def test_matrices_alone_decay_and_by_block_if_asked(scale_decay):
+    rates = BlockRates(PAPER_RATIOS, "peak", scale_decay)
+    config = replace(PLAIN, warmup_steps=0, schedule="constant", block_rates=rates)
+    model = build(CASES["untied"])
+    optimizer = make_optimizer(config, model)
+    before = [np.asarray(v).copy() for v in model.trainable_variables]
+    optimizer.apply([ops.zeros(v.shape) for v in model.trainable_variables])
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        ratio = PAPER_RATIOS[variable.kit_tag.role] if scale_decay else 1.0
+        shrunk = 1 - ratio * config.learning_rate * config.weight_decay
+        expected = old * shrunk if old.ndim >= 2 else old
+        np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-6)
+
+
+def test_a_role_without_a_ratio_is_named_before_training():
+    config = replace(PLAIN, block_rates=BlockRates({"Emb": 10.0}))
+    with pytest.raises(KitError, match="no ratio for 'FFN', 'Norm', 'QK', 'VO'"):
+        make_optimizer(config, build(CASES["untied"]))
+
+
+@pytest.mark.slow
+def test_a_run_with_ratio_one_is_the_plain_run_to_the_bit():
+    task = Addition(digits=1, validation_pairs=20)
+    model = CASES["pre-ln"]
+    model = replace(
+        model,
+        vocabulary_size=task.vocabulary_size,
+        context_length=task.context_length,
+    )
+    config = replace(PLAIN, steps=8, batch_size=8, evaluate_every=4)
+    runs = {}
+    for name, rates in {"plain": None, "ones": ONES, "paper": BlockRates()}.items():
+        peak = rates and replace(rates, scaling="peak")
+        trainer = Trainer(model, task, replace(config, block_rates=peak))
+        runs[name] = [trainer.run(seed, progress=False).metrics for seed in (0, 0)]
+        weights = named_weights(trainer.model)
+        runs[name].append({k: np.asarray(w).copy() for k, w in weights.items()})
+        assert runs[name][0] == runs[name][1], "a second run starts afresh"
+    for key, value in runs["plain"][2].items():
+        np.testing.assert_array_equal(runs["ones"][2][key], value)
+    assert runs["paper"][0] != runs["plain"][0]
