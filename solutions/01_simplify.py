@@ -403,16 +403,17 @@ terms = {"alpha": "identity", "beta": "softmax", "gamma": "mean"}
 heads = base.blocks[0].num_heads
 places = [(block, head) for block in range(len(base.blocks)) for head in range(heads)]
 table = [
-    [found[f"block_{block}/attention/map_{term}/{head}"] for term in terms]
+    [found[f"block_{block}/attention/map_{term}/{head}"] - 1 for term in terms]
     for block, head in places
 ]
 plots.heatmap(
     table,
     rows=[f"block {block}, head {head}" for block, head in places],
     columns=[f"{term} ({what})" for term, what in terms.items()],
-    limits=(0, 2),
-    form=".2f",
-    title="Gains of SAS after training; all started at 1",
+    limits=(-0.2, 0.2),
+    diverging=True,
+    form="+.2f",
+    title="How far the gains of SAS have moved from 1",
 )
 
 # %% [markdown]
@@ -478,8 +479,8 @@ else:
 # %% [markdown]
 # ## 8. What no experiment here can decide
 #
-# - **Depth.** The paper trains 18 blocks, and 72. Collapse grows with every block; with
-#   four, a naive block may well limp along.
+# - **Depth.** The paper trains 18 blocks, and 72. Collapse grows with every block, and
+#   what four of them forgive need not be forgiven by forty.
 # - **Length.** Its runs see hundreds of millions of tokens. What costs a little early
 #   may cost nothing late, or the other way round.
 # - **Speed.** 16 % was measured on a GPU at width 768. Which part of a step is matrix
