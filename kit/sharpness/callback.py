@@ -1,0 +1,86 @@
+"""Sharpness while any Keras model trains."""
+
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+import keras
+
+from kit.checks import whole
+from kit.sharpness.fisher import FisherSharpness
+
+
+class SharpnessCallback(keras.callbacks.Callback):
+    """Records the Fisher estimate of sharpness by block at some optimizer steps.
+
+    Give it to `fit` in a list: Keras on JAX runs a bare callback in another thread,
+    where the weights cannot be read. Steps are those of the optimizer, so that
+    `steps_per_execution` and gradient accumulation change nothing but how exactly a
+    step can be met: the row says at which one it was measured.
+
+    Args:
+        batches: What to measure on: a few (inputs, targets) pairs of one shape.
+        by: `"type"` and so on for kit models; for any other a function of a variable
+            that returns its label, such as `lambda v: v.path.split("/")[0]`.
+        steps: A number n for every n-th step, from 0 on; or the steps themselves.
+        **options: `targets`, `loss` and `seed` of `FisherSharpness`.
+
+    Attributes:
+        rows: One dict for each measurement: `step`, and `sharpness_...` by label.
+
+    Example:
+        >>> import numpy as np
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> model.compile("sgd", loss)
+        >>> x, y = np.ones((8, 3), "float32"), np.zeros(8, "int32")
+        >>> watch = SharpnessCallback([(x, y)], by=lambda v: v.name, steps=2)
+        >>> _ = model.fit(x, y, batch_size=2, verbose=0, callbacks=[watch])
+        >>> [row["step"] for row in watch.rows], list(watch.rows[0])[1:]
+        ([0, 2, 4], ['sharpness_kernel', 'sharpness_bias'])
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[tuple[Any, Any]],
+        by: Any = "type",
+        steps: int | Iterable[int] = 200,
+        **options: Any,
+    ):
+        super().__init__()
+        self.measure = FisherSharpness(batches, by, **options)
+        self.rows: list[dict[str, float]] = []
+        if isinstance(steps, Iterable):
+            self.every, self.steps = 0, sorted(whole("steps", s, 0) for s in steps)
+        else:
+            self.every, self.steps = whole("steps", steps), []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.at_most = self.before = int(self.model.optimizer.iterations)
+        done = bool(self.rows) and self.rows[-1]["step"] == self.at_most
+        self.due = self._next(self.at_most + done)
+        self._look()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.before = self.at_most
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # The optimizer takes a step a batch, or fewer. It is asked only where it may be
+        # time, because on JAX to ask is to interrupt training.
+        self.at_most = self.before + batch + 1
+        if self.at_most >= self.due:
+            self._look()
+
+    def _look(self) -> None:
+        step = int(self.model.optimizer.iterations)
+        self.before += step - self.at_most
+        self.at_most = step
+        if step >= self.due:
+            self.rows.append({"step": step, **self.measure(self.model)})
+            self.due = self._next(step + 1)
+
+    def _next(self, step: int) -> float:
+        """The first step from `step` on at which there is something to do."""
+        if self.every:
+            return -(-step // self.every) * self.every
+        return next((each for each in self.steps if each >= step), inf)
