@@ -9,7 +9,6 @@ from kit.errors import KitError
 from kit.models import build
 from kit.sharpness import (
     GaussNewtonOperator,
-    HessianOperator,
     Restricted,
     by_label,
     labels,
@@ -89,7 +88,7 @@ def test_any_model_by_a_function():
 @pytest.mark.slow
 def test_sharpness_is_the_mean_of_the_diagonal_in_a_block():
     model, batch = small_model(), small_batch()
-    operator = HessianOperator(model, [batch], logits_loss())
+    operator = GaussNewtonOperator(model, [batch], logits_loss())
     diagonal = np.diag(matrix_of(operator))
     first, second, third, fourth = operator.slices
     found = sharpness(operator, lambda v: v.name, samples=300)
