@@ -18,7 +18,7 @@ def by_name(variable):
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class Subclassed(keras.Model):
+class NotOurs(keras.Model):
     """Nobody's model: two layers by subclassing."""
 
     def __init__(self):
@@ -54,7 +54,7 @@ def fitted(model, callback, epochs=1, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [small_model, functional, Subclassed])
+@pytest.mark.parametrize("make", [small_model, functional, NotOurs])
 def test_models_that_are_not_ours(make):
     model = make()
     model(X[:1])
