@@ -119,7 +119,7 @@ class Runner:
         for process in list(self.pool.values()):
             if process.cell or not process.ready:
                 continue
-            full = process.prepared >= ARMS_PER_PROCESS
+            full = process.prepared >= ARMS_PER_PROCESS and len(self.schedule)
             if full and process.held not in self.schedule.pending:
                 process.ask_to_end()
                 self._start(process.number)

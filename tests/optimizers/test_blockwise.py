@@ -42,20 +42,22 @@ FEATURES = {
 }
 
 
-def same(found, expected):
+def assert_identical(found, expected):
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_ratio_one_is_the_plain_optimizer_to_the_bit(name):
-    same(steps(by_block(name, EVERYWHERE_ONE)), steps(plain(name)))
+    assert_identical(steps(by_block(name, EVERYWHERE_ONE)), steps(plain(name)))
 
 
 @pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize("clip", [{"global_clipnorm": 0.5}, *FEATURES.values()])
 def test_ratio_one_changes_nothing_with_other_options(name, clip):
-    same(steps(by_block(name, EVERYWHERE_ONE, **clip)), steps(plain(name, **clip)))
+    assert_identical(
+        steps(by_block(name, EVERYWHERE_ONE, **clip)), steps(plain(name, **clip))
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -63,7 +65,7 @@ def test_a_block_learns_as_alone_at_its_own_rate(name):
     found = steps(by_block(name))
     for block, ratio in RATIOS.items():
         alone = plain(name, learning_rate=ratio * RATE)
-        same(found, steps(alone, names=(block,)))
+        assert_identical(found, steps(alone, names=(block,)))
 
 
 @pytest.mark.parametrize("options", FEATURES.values(), ids=FEATURES)
@@ -73,7 +75,7 @@ def test_a_block_learns_as_alone_with_other_options(options):
     alone = {**options, "learning_rate": RATIO * RATE}
     if "learning_rate" in options:
         alone = {"learning_rate": schedule}
-    same(found, steps(plain("AdamW", **alone), names=("kernel",)))
+    assert_identical(found, steps(plain("AdamW", **alone), names=("kernel",)))
 
 
 def first_step(name, w, g, rate, decay_rate):
@@ -294,4 +296,4 @@ def test_a_compiled_step_is_that_of_the_plain_optimizer(name):
     made = blockwise(
         KINDS[name](**options), {"a": 1.0, "b": 1.0}, lambda v: "ab"[v.name == "bias"]
     )
-    same(trained(made), trained(plain(name, global_clipnorm=1.0)))
+    assert_identical(trained(made), trained(plain(name, global_clipnorm=1.0)))
