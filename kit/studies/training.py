@@ -1,8 +1,10 @@
 """What most workers do with an arm: train it, then look at what was trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import keras
 
 from kit.config import ModelConfig
 from kit.data import task_from_spec
@@ -11,6 +13,7 @@ from kit.training import Observe, Run, TrainConfig, Trainer
 Result = dict[str, Any]
 RunSeed = Callable[[int, Callable[[float], None]], Result]
 After = Callable[[Run, Any, int], tuple[dict[str, float], dict[str, Any]]]
+Callbacks = Callable[[Any], Sequence[keras.callbacks.Callback]]
 
 
 def nothing(run: Run, task: Any, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
@@ -18,8 +21,16 @@ def nothing(run: Run, task: Any, seed: int) -> tuple[dict[str, float], dict[str,
     return {}, {}
 
 
+def none(task: Any) -> list[keras.callbacks.Callback]:
+    """Watch nothing while training steps run."""
+    return []
+
+
 def prepare(
-    spec: Mapping[str, Any], after: After = nothing, observe: Observe | None = None
+    spec: Mapping[str, Any],
+    after: After = nothing,
+    observe: Observe | None = None,
+    callbacks: Callbacks = none,
 ) -> RunSeed:
     """Build and compile an arm once; the returned function trains one seed.
 
@@ -29,6 +40,7 @@ def prepare(
         after: Called with the run, the task and the seed unless the run diverged;
             returns more metrics, and probes.
         observe: Numbers of the model for every row of the history.
+        callbacks: Called with the task before each seed; Keras callbacks for the run.
 
     Returns:
         The function that the study engine calls for each seed.
@@ -41,7 +53,9 @@ def prepare(
     trainer.warm_up()  # here, so that it counts as compiling and not as training
 
     def run_seed(seed: int, progress: Callable[[float], None]) -> Result:
-        run = trainer.run(seed, progress=progress, observe=observe)
+        run = trainer.run(
+            seed, progress=progress, observe=observe, callbacks=callbacks(task)
+        )
         metrics: dict[str, float] = {}
         found: dict[str, Any] = {}
         if run.status != "diverged":

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,7 +160,7 @@ class Trainer:
     def warm_up(self) -> None:
         """Compile everything now, so that no run pays for it; `run` starts afresh."""
         steps = range(self.model.steps_per_execution)
-        self._fit(steps, seed=0, watch=None)
+        self._fit(steps, seed=0, callbacks=())
         self.scorer.score(self.validation)
 
     def reset(self, seed: int) -> None:
@@ -178,6 +178,7 @@ class Trainer:
         directory: str | Path | None = None,
         progress: Progress = True,
         observe: Observe | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Run:
         """Train from fresh weights; see `train`. A seed gives the same history each
         time, apart from its `seconds`.
@@ -186,6 +187,8 @@ class Trainer:
             seed, directory, progress: As for `train`.
             observe: Called with the model after every evaluation; the numbers that it
                 returns by name join the row of the history.
+            callbacks: Of Keras, for the training steps. A run calls `fit` many times,
+                so count steps by `model.optimizer.iterations`.
         """
         start = time.perf_counter()
         self.reset(seed)
@@ -195,7 +198,7 @@ class Trainer:
             checkpoint.restore(run)
         with progress_reporter(progress, self.config.steps) as report:
             while run.status == "finished" and run.steps < self.config.steps:
-                self._train_until_evaluation(run, seed, report)
+                self._train_until_evaluation(run, seed, report, callbacks)
                 if run.status != "diverged":
                     self._evaluate(run, observe)
                 if checkpoint:
@@ -203,17 +206,25 @@ class Trainer:
         run.seconds = time.perf_counter() - start
         return run
 
-    def _train_until_evaluation(self, run: Run, seed: int, report: Report) -> None:
+    def _train_until_evaluation(
+        self,
+        run: Run,
+        seed: int,
+        report: Report,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> None:
         """`evaluate_every` steps; Keras gets them as arrays, a piece at a time."""
         start, first = time.perf_counter(), run.steps
         self.watch = Watch(run, report)
         for steps in self._pieces(range(first, first + self.config.evaluate_every)):
-            self._fit(steps, seed, self.watch)
+            self._fit(steps, seed, [self.watch, *callbacks])
             if run.status == "diverged":
                 break
         run.training_seconds += time.perf_counter() - start
 
-    def _fit(self, steps: range, seed: int, watch: Watch | None) -> None:
+    def _fit(
+        self, steps: range, seed: int, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> None:
         batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
         inputs = np.concatenate([batch.inputs for batch in batches])
         targets = np.concatenate([batch.targets for batch in batches])
@@ -221,7 +232,7 @@ class Trainer:
             **feed(self.config.batch_size, inputs, targets),
             shuffle=False,
             verbose=0,
-            callbacks=[watch] if watch else None,
+            callbacks=list(callbacks),
         )
 
     def _pieces(self, steps: range) -> list[range]:

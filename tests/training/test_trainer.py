@@ -315,3 +315,18 @@ def test_an_observer_adds_what_it_sees_to_every_row_and_changes_nothing():
     assert [row.pop("seen") for row in watched] == [1.0, 2.0, 3.0]
     assert watched == plain
     assert set(map(id, seen)) == {id(trainer.model)}
+
+
+def test_a_callback_sees_the_optimizer_at_every_call_of_a_run_and_changes_nothing():
+    class Steps(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def on_train_begin(self, logs=None):
+            self.seen.append(int(self.model.optimizer.iterations))
+
+    trainer, steps = make(), Steps()
+    watched = rows(trainer.run(0, progress=False, callbacks=[steps]))
+    assert steps.seen == [0, 4, 8]
+    assert watched == rows(trainer.run(0, progress=False))

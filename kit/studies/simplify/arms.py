@@ -12,16 +12,15 @@ from kit.gains import SKIP_INIT, Shaped, Trained, Updated
 from kit.labels import difference_label
 from kit.studies.search import SEARCH, at_best_rates, searched
 from kit.studies.simplify.base import (
-    PREPARATION,
     RATES,
     SCALES,
     Scale,
     base_model,
-    seconds,
     training_spec,
 )
 from kit.studies.simplify.speed import speed_arms
 from kit.studies.study import Arm
+from kit.studies.text import PREPARATION, seconds
 
 BETAS = (0.1, 0.2, 0.5, 1.0)
 FEED_FORWARD_GAINS = (0.02, 0.05, 0.1, 0.5, 1.0)
@@ -129,7 +128,7 @@ def _arm(
     if encoder:
         label.append("encoder")
     spec = training_spec(model, scale, encoder)
-    cost = seconds(model, scale)
+    cost = seconds(model, scale.steps)
     return Arm(name, "; ".join(label), spec, cost, preparation=PREPARATION)
 
 

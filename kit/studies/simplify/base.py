@@ -1,26 +1,15 @@
 """The one model, task and training that every arm of `simplify` edits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from kit.config import ModelConfig
-from kit.counts import flops_per_token
 from kit.data.docs import versions
+from kit.studies.text import BATCH, CONTEXT, STEPS, initial_std, text_spec
 from kit.training.config import TrainConfig
 
 RATES = (1e-3, 3e-3, 1e-2)
 """The learning rates that every arm is given, a log grid around the best of Pre-LN."""
-
-CONTEXT = 64
-VOCABULARY = 2048  # tokens of the byte-pair encoding
-BATCH = 16
-# 0.02 at the paper's width of 768, and the same size of a matrix product at others.
-PAPER_STD, PAPER_WIDTH = 0.02, 768
-
-# Measured on one core; only used to order the work and to estimate the time left.
-FLOPS_PER_SECOND = 4e10
-SECONDS_PER_STEP = 4e-3
-PREPARATION = 12.0  # seconds to build and compile an arm
 
 
 @dataclass(frozen=True)
@@ -31,14 +20,14 @@ class Scale:
         blocks: Blocks of the base model.
         deep: Blocks of the arms that compare depths.
         width: Width of the stream.
-        steps: Training steps; 960 are one pass over the text.
+        steps: Training steps.
         every: Steps between evaluations.
     """
 
     blocks: int = 6
     deep: int = 12
     width: int = 64
-    steps: int = 960
+    steps: int = STEPS
     every: int = 80
 
 
@@ -64,7 +53,7 @@ def base_model(preset: str, blocks: int, width: int, encoder: bool = False) -> A
         width=width,
         positions="learned",
         mask="full" if encoder else "causal",
-        initializer_std=PAPER_STD * (PAPER_WIDTH / width) ** 0.5,
+        initializer_std=initial_std(width),
     )
     norms = {
         index: {"norm": "rms", "feed_forward": "relu"}
@@ -73,18 +62,6 @@ def base_model(preset: str, blocks: int, width: int, encoder: bool = False) -> A
         for index, block in enumerate(model.blocks)
     }
     return model.with_blocks(norms)
-
-
-def task_spec(encoder: bool = False) -> dict[str, Any]:
-    """The offline text in one pass, as byte pairs; masked tokens for an encoder."""
-    return {
-        "task": "masked_text" if encoder else "text",
-        "corpus": "docs",
-        "tokenizer": {"bpe": VOCABULARY},
-        "context_length": CONTEXT,
-        "validation_tokens": 16_384,
-        "sampling": "epoch",
-    }
 
 
 def base_training(scale: Scale) -> TrainConfig:
@@ -107,14 +84,7 @@ def training_spec(model: ModelConfig, scale: Scale, encoder: bool) -> dict[str, 
     return {
         "kind": "training",
         "model": model.to_dict(),
-        "task": task_spec(encoder),
+        "task": text_spec(encoder),
         "sources": versions(),
         "train": base_training(scale).to_dict(),
     }
-
-
-def seconds(model: ModelConfig, scale: Scale) -> float:
-    """Estimated duration of one run on one core."""
-    sized = replace(model, vocabulary_size=VOCABULARY)
-    per_step = 3 * flops_per_token(sized) * BATCH * CONTEXT / FLOPS_PER_SECOND
-    return scale.steps * (per_step + SECONDS_PER_STEP)
