@@ -16,6 +16,7 @@ from kit.gains import SKIP_INIT, Shaped, Trained, Updated
 from kit.presets import FIRST_BLOCKS
 from kit.rates import BlockRates
 from kit.training import TrainConfig
+from kit.training.config import NEWER
 from tests.cases import CASES
 
 SIZES = {"vocabulary_size": 14, "context_length": 12}
@@ -374,6 +375,12 @@ BAD_TRAINING = {
         {"block_rates": BlockRates(scaling="plateau")},
         "scaling='plateau' clashes with schedule='cosine'",
     ),
+    "unknown optimizer": ({"optimizer": "lyon"}, "Did you mean 'lion'"),
+    "decay of something": ({"decay_everything": "norms"}, "is not a truth value"),
+    "lion without momentum": (
+        {"optimizer": "lion", "beta_1": 0},
+        "beta_1=0 clashes with optimizer='lion'",
+    ),
     "ratios alone": ({"block_rates": {"Emb": 10.0}}, "is not a BlockRates"),
 }
 
@@ -393,16 +400,20 @@ def test_training_configs_survive_json():
         TrainConfig.from_dict({"lr": 1e-3})
 
 
-def test_block_rates_survive_json_and_are_left_out_where_there_are_none():
+def test_newer_fields_survive_json_and_are_left_out_at_their_defaults():
+    """Or else the keys of stored runs would be others."""
     config = TrainConfig(
         schedule="wsd",
         warmup_steps=20,
         block_rates=BlockRates({"Emb": np.float32(4), "Norm": 1}, "plateau", False),
+        optimizer="lion",
+        decay_everything=True,
     )
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert hash(config) == hash(TrainConfig.from_dict(config.to_dict()))
-    assert "block_rates" not in TrainConfig().to_dict()
-    assert TrainConfig.from_dict(TrainConfig().to_dict()) == TrainConfig()
+    plain = TrainConfig().to_dict()
+    assert plain.keys() == {f.name for f in fields(TrainConfig)} - {*NEWER}
+    assert TrainConfig.from_dict(plain) == TrainConfig()
 
 
 def test_bad_block_rates_are_named():

@@ -1,7 +1,7 @@
 """Optimizers that take the same step on every backend."""
 
 from kit.optimizers.blockwise import blockwise, blockwise_class
-from kit.optimizers.dense import AdamW
+from kit.optimizers.dense import AdamW, Lion
 from kit.optimizers.labels import role
 from kit.optimizers.recorder import Recorder
 from kit.optimizers.schedules import BlockSchedule, WarmUpSchedule, WarmUpStableDecay
@@ -11,6 +11,7 @@ __all__ = [
     "PAPER_RATIOS",
     "AdamW",
     "BlockSchedule",
+    "Lion",
     "Recorder",
     "WarmUpSchedule",
     "WarmUpStableDecay",

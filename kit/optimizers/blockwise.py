@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kit.errors import KitError
-from kit.optimizers.dense import AdamW
+from kit.optimizers.dense import AdamW, Lion
 from kit.optimizers.labels import Blocks, Label, label_of, role
 from kit.optimizers.schedules import BlockSchedule
 
@@ -270,5 +270,5 @@ _KERAS = [
     and issubclass(kind, keras.optimizers.Optimizer)
     and kind not in (keras.optimizers.Optimizer, *NESTING)
 ]
-for _kind in (*_KERAS, AdamW):  # so that saved models find them
+for _kind in (*_KERAS, AdamW, Lion):  # so that saved models find them
     blockwise_class(_kind)

@@ -1,4 +1,4 @@
-"""AdamW that takes the same step on every backend."""
+"""AdamW and Lion that take the same step on every backend."""
 
 from typing import Any
 
@@ -14,14 +14,31 @@ def dense(gradients: Any, variables: Any) -> list[Any]:
     ]
 
 
-@keras.saving.register_keras_serializable(package="kit")
-class AdamW(keras.optimizers.AdamW):
-    """`keras.optimizers.AdamW` with dense gradients.
+class Dense(keras.optimizers.Optimizer):
+    """Makes gradients dense first, for any optimizer that inherits from it too.
 
     On TensorFlow the gradient of an embedding lookup has one row per occurrence of
-    a token, and Adam squares the rows before it adds them: the second moment is
-    sum g_i^2 instead of (sum g_i)^2, and the global norm is wrong too. Adding zeros
-    of the variable's shape makes the gradient dense first, as it is elsewhere.
+    a token. Adam squares the rows before it adds them, so that the second moment is
+    sum g_i^2 instead of (sum g_i)^2; and of all optimizers the global norm is wrong.
+    Adding zeros of the variable's shape makes the gradient what it is elsewhere.
+
+    Example:
+        >>> class SGD(Dense, keras.optimizers.SGD):
+        ...     pass
+        >>> weight = keras.Variable([1.0, 1.0])
+        >>> SGD(learning_rate=0.5).apply([ops.convert_to_tensor([2.0, -1.0])], [weight])
+        >>> ops.convert_to_numpy(weight).tolist()
+        [0.0, 1.5]
+    """
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        variables = trainable_variables or self._trainable_variables
+        return super().apply(dense(grads, variables), trainable_variables)
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class AdamW(Dense, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` with dense gradients.
 
     Args:
         *args, **kwargs: As for `keras.optimizers.AdamW` (1711.05101).
@@ -34,6 +51,18 @@ class AdamW(keras.optimizers.AdamW):
         [0.5, 1.5]
     """
 
-    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-        variables = trainable_variables or self._trainable_variables
-        return super().apply(dense(grads, variables), trainable_variables)
+
+@keras.saving.register_keras_serializable(package="kit")
+class Lion(Dense, keras.optimizers.Lion):
+    """`keras.optimizers.Lion` with dense gradients.
+
+    Args:
+        *args, **kwargs: As for `keras.optimizers.Lion` (2302.06675).
+
+    Example:
+        >>> weight = keras.Variable([1.0, 1.0])
+        >>> optimizer = Lion(learning_rate=0.5)
+        >>> optimizer.apply([ops.convert_to_tensor([3.0, -0.5])], [weight])
+        >>> ops.convert_to_numpy(weight).tolist()  # the sign is all that counts
+        [0.5, 1.5]
+    """

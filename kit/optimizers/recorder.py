@@ -5,11 +5,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit.optimizers.dense import dense
+from kit.optimizers.dense import Dense
 
 
 @keras.saving.register_keras_serializable(package="kit")
-class Recorder(keras.optimizers.Optimizer):
+class Recorder(Dense):
     """An optimizer that keeps the last gradients and changes nothing.
 
     Example:
@@ -28,10 +28,6 @@ class Recorder(keras.optimizers.Optimizer):
         if not self.built:
             super().build(variables)
             self.slots = self.add_optimizer_variables(variables, "gradient")
-
-    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-        variables = trainable_variables or self._trainable_variables
-        return super().apply(dense(grads, variables), trainable_variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         self.assign(self.slots[self._get_variable_index(variable)], gradient)

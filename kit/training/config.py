@@ -2,15 +2,26 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from kit.checks import check_fields, check_number, check_whole, with_known_fields
+from kit.checks import (
+    check_fields,
+    check_flag,
+    check_number,
+    check_whole,
+    with_known_fields,
+)
 from kit.errors import KitError, known
 from kit.rates import BlockRates
 
 SCHEDULES = ("cosine", "linear", "constant", "wsd")
+OPTIMIZERS = ("adamw", "lion")
 LOWER_IS_BETTER = ("loss", "perplexity")
+
+# Stored runs are known by a hash of `to_dict` from before there were these: it has them
+# where they are not at their defaults.
+NEWER = ("block_rates", "optimizer", "decay_everything")
 
 
 @with_known_fields
@@ -18,7 +29,7 @@ LOWER_IS_BETTER = ("loss", "perplexity")
 class TrainConfig:
     """Optimizer, schedule and length of a run.
 
-    AdamW with decay on matrices only, warm-up, decay, and clipping by global norm.
+    AdamW or Lion with warm-up, decay, and clipping by global norm.
 
     Args:
         steps: Optimizer steps.
@@ -28,14 +39,18 @@ class TrainConfig:
         schedule: `"cosine"`, `"linear"` or `"constant"` after the warm-up; or `"wsd"`,
             constant for two thirds and then linear, with the warm-up in the first.
         final_learning_rate: Last learning rate as a share of the peak.
-        weight_decay: AdamW's decay, on matrices only.
-        beta_1, beta_2: Adam's averages.
+        weight_decay: Decoupled decay, on matrices only.
+        beta_1, beta_2: Averages of the optimizer: of the gradient and its square in
+            AdamW, in the update and in the momentum of Lion.
         clip_norm: Largest global norm of the gradient; `None` for no clipping.
         evaluate_every: Steps between two rows of the history; divides `steps`.
         precision: `"float32"`, or `"bfloat16"` for mixed precision.
         target_metric: Stop once this validation metric is as good as `target_value`.
         target_value: At most for `loss` and `perplexity`, at least for the others.
         block_rates: Learning rates by role; `None` for one learning rate.
+        optimizer: `"adamw"` (1711.05101) or `"lion"` (2302.06675).
+        decay_everything: Let norms, gains and biases decay too, as the official code of
+            2502.19002 does.
 
     Raises:
         KitError: A value is out of range, or two fields contradict each other.
@@ -60,6 +75,8 @@ class TrainConfig:
     target_metric: str | None = None
     target_value: float | None = None
     block_rates: BlockRates | None = None
+    optimizer: str = "adamw"
+    decay_everything: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "evaluate_every"):
@@ -73,6 +90,7 @@ class TrainConfig:
         check_number(self, "clip_norm", lambda x: x > 0, "above 0, or None")
         check_number(self, "target_value", math.isfinite, "that is finite")
         self._check_schedule()
+        self._check_optimizer()
         if self.steps % self.evaluate_every:
             raise KitError(
                 f"evaluate_every={self.evaluate_every} does not divide "
@@ -115,6 +133,15 @@ class TrainConfig:
                 "Use fewer warm-up steps, or block rates with scaling='peak'",
             )
 
+    def _check_optimizer(self) -> None:
+        known("value for optimizer:", self.optimizer, OPTIMIZERS)
+        check_flag(self, "decay_everything")
+        if self.optimizer == "lion" and not self.beta_1:
+            raise KitError(
+                "beta_1=0 clashes with optimizer='lion', which then has no momentum",
+                "Use beta_1 above 0, such as 0.95",
+            )
+
     def reached(self, metrics: Mapping[str, float]) -> bool:
         """Whether validation metrics are as good as the target.
 
@@ -131,8 +158,9 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
         data = asdict(self)
-        if self.block_rates is None:  # stored runs were named before there were any
-            del data["block_rates"]
+        for entry in fields(self):
+            if entry.name in NEWER and getattr(self, entry.name) == entry.default:
+                del data[entry.name]
         return data
 
     @classmethod

@@ -5,24 +5,28 @@ import keras
 from kit.optimizers import (
     AdamW,
     BlockSchedule,
+    Lion,
     WarmUpSchedule,
     WarmUpStableDecay,
     blockwise,
 )
 from kit.training.config import TrainConfig
 
+KINDS = {"adamw": AdamW, "lion": Lion}
+
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
-    """AdamW as the config says; weight decay on matrices only."""
-    optimizer = AdamW(
+    """The optimizer of a config, for the variables of a model."""
+    optimizer = KINDS[config.optimizer](
         learning_rate=make_schedule(config),
         weight_decay=config.weight_decay,
         beta_1=config.beta_1,
         beta_2=config.beta_2,
         global_clipnorm=config.clip_norm,
     )
-    vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
-    optimizer.exclude_from_weight_decay(var_list=vectors)
+    if not config.decay_everything:
+        vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
+        optimizer.exclude_from_weight_decay(var_list=vectors)
     rates = config.block_rates
     if rates is None:
         return optimizer

@@ -6,6 +6,7 @@ import pytest
 from toy import STUDY, results, row, study
 
 from kit.errors import KitError
+from kit.paths import shipped
 from kit.studies import STUDIES, load
 from kit.studies.results import (
     committed_path,
@@ -18,6 +19,7 @@ from kit.studies.results import (
 )
 from kit.studies.store import Store
 from kit.studies.study import Cell, Platform, canonical
+from kit.training import TrainConfig
 
 
 def test_key_depends_on_everything_that_the_numbers_depend_on():
@@ -142,3 +144,10 @@ def test_committed_results_belong_to_the_study_as_it_is(slug):
         pytest.skip(
             f"{slug}: {len(planned - found)} of {len(planned)} runs are missing"
         )
+
+
+@pytest.mark.parametrize("path", sorted(shipped("results").glob("*/*.jsonl")))
+def test_the_training_of_stored_rows_is_written_today_as_it_was(path):
+    """Or else a new field of the config would make every key another one."""
+    for stored in (each.spec["train"] for each in read_rows(path)):
+        assert TrainConfig.from_dict(stored).to_dict() == stored

@@ -1,7 +1,9 @@
 """The optimizer of a training config, with and without learning rates by block."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -12,6 +14,7 @@ from kit.models import build, named_weights
 from kit.optimizers import PAPER_RATIOS, AdamW
 from kit.rates import BlockRates
 from kit.training import TrainConfig, Trainer
+from kit.training.config import OPTIMIZERS
 from kit.training.optimizer import make_optimizer, make_schedule
 from tests.cases import CASES
 
@@ -36,19 +39,57 @@ def test_the_schedule_is_told_what_a_ratio_multiplies(schedule, scaling):
     assert (ratio > 3.9) == (scaling == "curve" or schedule == "constant")
 
 
-@pytest.mark.parametrize("scale_decay", [True, False])
-def test_matrices_alone_decay_and_by_block_if_asked(scale_decay):
-    rates = BlockRates(PAPER_RATIOS, "peak", scale_decay)
-    config = replace(PLAIN, warmup_steps=0, schedule="constant", block_rates=rates)
+def moved(config, gradient):
+    """Weights before a first step with the same gradient everywhere, and after it."""
     model = build(CASES["untied"])
     optimizer = make_optimizer(config, model)
     before = [np.asarray(v).copy() for v in model.trainable_variables]
-    optimizer.apply([ops.zeros(v.shape) for v in model.trainable_variables])
-    for variable, old in zip(model.trainable_variables, before, strict=True):
-        ratio = PAPER_RATIOS[variable.kit_tag.role] if scale_decay else 1.0
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([gradient * ops.ones(v.shape) for v in model.trainable_variables])
+    return [
+        (old, np.asarray(variable), variable.kit_tag.role)
+        for variable, old in zip(model.trainable_variables, before, strict=True)
+    ]
+
+
+CONSTANT = replace(PLAIN, warmup_steps=0, schedule="constant", learning_rate=2.0**-7)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_first_step_is_the_rate_and_the_decay(optimizer):
+    """Both divide a first gradient by its size; the decay is decoupled."""
+    config = replace(CONSTANT, optimizer=optimizer, decay_everything=True)
+    rate, decay = config.learning_rate, config.weight_decay
+    for old, new, _ in moved(config, 0.5):
+        np.testing.assert_allclose(new, old * (1 - rate * decay) - rate, atol=1e-6)
+
+
+def test_the_second_step_of_lion_has_its_betas():
+    """m = (1 - b2) g1, then sign(b1 m + (1 - b1) g2): with g2 = -g1/2 it turns round
+    where b1 (1 - b2) < (1 - b1) / 2."""
+    for beta_2, turned in ((0.98, True), (0.5, False)):
+        config = replace(
+            CONSTANT, optimizer="lion", beta_1=0.9, beta_2=beta_2, weight_decay=0
+        )
+        weight = keras.Variable([0.0])
+        model = SimpleNamespace(trainable_variables=[weight])
+        optimizer = make_optimizer(config, model)
+        optimizer.build([weight])
+        for gradient in (1.0, -0.5):
+            optimizer.apply([ops.array([gradient])])
+        assert float(weight[0]) == (0.0 if turned else -2 * config.learning_rate)
+
+
+@pytest.mark.parametrize("scale_decay", [True, False])
+@pytest.mark.parametrize("everything", [True, False])
+def test_matrices_alone_or_all_decay_and_by_block_if_asked(scale_decay, everything):
+    rates = BlockRates(PAPER_RATIOS, "peak", scale_decay)
+    config = replace(CONSTANT, block_rates=rates, decay_everything=everything)
+    for old, new, role in moved(config, 0.0):
+        ratio = PAPER_RATIOS[role] if scale_decay else 1.0
         shrunk = 1 - ratio * config.learning_rate * config.weight_decay
-        expected = old * shrunk if old.ndim >= 2 else old
-        np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-6)
+        expected = old * shrunk if everything or old.ndim >= 2 else old
+        np.testing.assert_allclose(new, expected, rtol=1e-6)
 
 
 def test_a_role_without_a_ratio_is_named_before_training():
