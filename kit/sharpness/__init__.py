@@ -6,18 +6,10 @@ are the cheap way, one gradient a batch, for watching a training run.
 """
 
 from kit.sharpness.algorithms import (
-    Eigenpair as Eigenpair,
-)
-from kit.sharpness.algorithms import (
-    Estimate as Estimate,
-)
-from kit.sharpness.algorithms import (
-    Ritz as Ritz,
-)
-from kit.sharpness.algorithms import (
-    Spectrum as Spectrum,
-)
-from kit.sharpness.algorithms import (
+    Eigenpair,
+    Estimate,
+    Ritz,
+    Spectrum,
     hutchinson,
     hutchinson_parts,
     lanczos,
@@ -28,42 +20,41 @@ from kit.sharpness.blocks import (
     Restricted,
     by_label,
     labels,
-)
-from kit.sharpness.blocks import (
-    parts as parts,
-)
-from kit.sharpness.blocks import (
-    sharpness as sharpness,
-)
-from kit.sharpness.blocks import (
-    top_eigenvalues as top_eigenvalues,
+    parts,
+    sharpness,
+    top_eigenvalues,
 )
 from kit.sharpness.callback import SharpnessCallback
 from kit.sharpness.fisher import FisherSharpness
-from kit.sharpness.objective import Objective as Objective
+from kit.sharpness.objective import Objective
 from kit.sharpness.operators import (
-    FisherOperator as FisherOperator,
-)
-from kit.sharpness.operators import (
-    GaussNewtonOperator as GaussNewtonOperator,
-)
-from kit.sharpness.operators import (
-    HessianOperator as HessianOperator,
-)
-from kit.sharpness.operators import (
+    FisherOperator,
+    GaussNewtonOperator,
+    HessianOperator,
     Operator,
 )
 
 __all__ = [
+    "Eigenpair",
+    "Estimate",
+    "FisherOperator",
     "FisherSharpness",
+    "GaussNewtonOperator",
+    "HessianOperator",
+    "Objective",
     "Operator",
     "Restricted",
+    "Ritz",
     "SharpnessCallback",
+    "Spectrum",
     "by_label",
     "hutchinson",
     "hutchinson_parts",
     "labels",
     "lanczos",
+    "parts",
     "power_iteration",
+    "sharpness",
     "spectral_density",
+    "top_eigenvalues",
 ]

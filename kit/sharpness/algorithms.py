@@ -22,6 +22,11 @@ class Estimate:
         value: The mean.
         standard_error: Of the mean; NaN for a single sample.
         samples: How many.
+
+    Example:
+        >>> estimate = Estimate.of(np.array([1.0, 3.0, 2.0, 2.0]))
+        >>> estimate.value, round(estimate.standard_error, 3)
+        (2.0, 0.408)
     """
 
     value: float
@@ -93,6 +98,11 @@ class Eigenpair:
         vector: v, of length 1.
         residual: The length of A v - value v: an eigenvalue of A is that near.
         products: How many were needed.
+
+    Example:
+        >>> pair = power_iteration(lambda v: 3 * v, 2)
+        >>> round(pair.value, 6), pair.products, pair.residual < 1e-6
+        (3.0, 1, True)
     """
 
     value: float
@@ -145,6 +155,11 @@ class Ritz:
         weights: Of Gauss quadrature: the squared first entries of the eigenvectors of
             the tridiagonal matrix. They sum to 1.
         residuals: The length of A y - value y for the vector y of each value.
+
+    Example:
+        >>> ritz = lanczos(lambda v: np.array([1.0, 3.0]) * v, 2, start=np.ones(2))
+        >>> ritz.values.round(6).tolist(), ritz.weights.round(6).tolist()
+        ([1.0, 3.0], [0.5, 0.5])
     """
 
     values: np.ndarray
@@ -208,6 +223,13 @@ class Spectrum:
         values: Ritz values of all probes.
         weights: The share of the eigenvalues that each stands for; they sum to 1.
         size: Of the matrix.
+
+    Example:
+        >>> spectrum = Spectrum(np.array([0.0, 4.0]), np.array([0.75, 0.25]), 100)
+        >>> spectrum.trace
+        100.0
+        >>> spectrum.density([0.0, 4.0], width=0.1).round(2).tolist()
+        [2.99, 1.0]
     """
 
     values: np.ndarray

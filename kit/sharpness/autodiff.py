@@ -5,7 +5,9 @@ is no forward mode: JAX refuses it for the kit's own gradients
 (`kit.layers.gradients`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import keras
@@ -136,7 +138,44 @@ def hessian_vector_product(
         >>> ops.convert_to_numpy(hessian_vector_product(cube, at, vector)[0]).tolist()
         [6.0, 12.0]
     """
-    return gradient(lambda tensors: dot(gradient(function)(tensors), vector))(at)
+    with _whole_variances():
+        return gradient(lambda tensors: dot(gradient(function)(tensors), vector))(at)
+
+
+@contextmanager
+def _whole_variances() -> Iterator[None]:
+    """Let TensorFlow differentiate a variance, such as that of a layer norm, twice."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    before = tf.nn.moments
+    tf.nn.moments = _whole_moments()
+    try:
+        yield
+    finally:
+        tf.nn.moments = before
+
+
+@cache
+def _whole_moments() -> Callable:
+    """`tf.nn.moments` with a variance that has all its derivatives.
+
+    TensorFlow's is E (x - c)^2, where c has the value of the mean and no derivative:
+    the first derivative is right, the second is not. For any constant c,
+
+        Var x = E (x - c)^2 - (E x - c)^2
+    """
+    import tensorflow as tf
+
+    moments = tf.nn.moments
+
+    def whole(*args: Any, **options: Any) -> tuple[Any, Any]:
+        mean, variance = moments(*args, **options)
+        return mean, variance - tf.square(mean - tf.stop_gradient(mean))
+
+    return whole
 
 
 def vector_jacobian_product(

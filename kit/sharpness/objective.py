@@ -24,6 +24,11 @@ class Objective:
         kind: `"sparse"` (targets are class numbers), `"one-hot"`, or `"other"`.
         from_logits: Whether the outputs are logits or probabilities.
         ignored: The class number of targets that are left out, or `None`.
+
+    Example:
+        >>> objective = Objective(token_cross_entropy, "sparse", ignored=IGNORED)
+        >>> float(objective.value(np.array([[1, IGNORED]]), np.zeros((1, 2, 4))))
+        1.3862943649291992
     """
 
     loss: Callable[[Any, Any], Any]

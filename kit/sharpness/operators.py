@@ -169,21 +169,17 @@ class Operator:
 class HessianOperator(Operator):
     """H v; arguments as for `Operator`.
 
-    Raises:
-        KitError: The model has a `LayerNormalization` and the backend is TensorFlow,
-            whose fused kernel has a second derivative that is wrong by about 1 %.
-    """
+    Example:
+        Two logits of the same size, so that p = 1/2 for each of two classes:
 
-    def __init__(self, model: keras.Model, *args: Any, **options: Any):
-        layers = model._flatten_layers()
-        fused = any(isinstance(x, keras.layers.LayerNormalization) for x in layers)
-        if fused and keras.backend.backend() == "tensorflow":
-            raise KitError(
-                "TensorFlow differentiates LayerNormalization twice with an error of "
-                "about 1 %",
-                "Use the JAX backend, RMS norms or GaussNewtonOperator",
-            )
-        super().__init__(model, *args, **options)
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        >>> model.set_weights([np.zeros((1, 2)), np.zeros(2)])
+        >>> batch = np.array([[2.0]]), np.array([0])
+        >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> hessian = HessianOperator(model, [batch], loss, compile=False)
+        >>> hessian(np.array([1, 0, 0, 0])).tolist()  # x^2 p (1 - p) with x = 2
+        [1.0, -1.0, 0.5, -0.5]
+    """
 
     def product(
         self, outputs: Forward, weights: Tensors, vector: Tensors, *data: Any
@@ -201,6 +197,14 @@ class GaussNewtonOperator(Operator):
 
     Never negative where the loss is convex in the outputs, and the Hessian where the
     model is linear in its weights.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "relu")])
+        >>> model.set_weights([np.ones((1, 1)), np.zeros(1)])
+        >>> batch = np.array([[3.0]]), np.array([[0.0]])
+        >>> gauss_newton = GaussNewtonOperator(model, [batch], "mse", compile=False)
+        >>> gauss_newton(np.array([1, 0])).tolist()  # J = (3, 1), and 2 in the middle
+        [18.0, 6.0]
     """
 
     def product(
@@ -221,31 +225,34 @@ class FisherOperator(GaussNewtonOperator):
     """F v: in place of the loss's Hessian, the outer product of its gradient.
 
     Args:
-        model, batches, loss, compile, xla: As for `Operator`.
+        *args, **options: As for `Operator`.
         targets: `"true"` for the empirical Fisher matrix, `"sampled"` for those that
             are drawn from the model: once for each token, so that the matrix is fixed.
         seed: Of the targets that are drawn.
+
+    Raises:
+        KitError: As for `Operator`; or `targets` is unknown, or `"sampled"` where the
+            loss has no classes.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.set_weights([np.zeros((1, 1)), np.zeros(1)])
+        >>> batch = np.array([[2.0]]), np.array([[3.0]])
+        >>> fisher = FisherOperator(model, [batch], "mse", compile=False)
+        >>> fisher(np.array([1, 0])).tolist()  # the gradient is -2 * 3 * (2, 1)
+        [144.0, 72.0]
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        batches: Iterable[tuple[Any, Any]],
-        loss: Any = token_cross_entropy,
-        compile: bool = True,
-        xla: bool = False,
-        targets: str = "true",
-        seed: int = 0,
+        self, *args: Any, targets: str = "true", seed: int = 0, **options: Any
     ):
-        self.objective = Objective.of(loss)
-        self.sampled = self.objective.check(targets) == "sampled"
-        self.rng = np.random.default_rng(seed)
-        super().__init__(model, batches, loss, compile, xla)
+        self.targets, self.rng = targets, np.random.default_rng(seed)
+        super().__init__(*args, **options)
 
     def _arguments(self, inputs: Any, targets: Any) -> tuple[Any, ...]:
         targets = np.asarray(targets)
         count = np.float32(self.objective.count(targets))
-        if not self.sampled:
+        if self.objective.check(self.targets) == "true":
             return inputs, targets, count
         return inputs, targets, count, self.objective.uniforms(targets, self.rng)
 
