@@ -152,23 +152,25 @@ def bar_with_points(
     label: str | None = None,
     references: Mapping[str, float] | None = None,
     limits: tuple[float, float] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Picture:
     """One bar per arm, its mean, with a point per seed and the 95% interval.
 
     A run without a finite value is a cross at the left edge, and is not in the mean.
 
     Args:
-        results, metric, arms, label, references: As for `learning_curves`, with the
-            metric from the final metrics and vertical reference lines.
+        results, metric, arms, label, references, names: As for `learning_curves`, with
+            the metric from the final metrics and vertical reference lines.
         limits: Ends of the axis.
     """
-    names = _chosen(results, arms)
-    labels = [textwrap.fill(results.arms[arm], 34) for arm in names]
+    chosen = _chosen(results, arms)
+    called = {**results.arms, **(names or {})}
+    labels = [textwrap.fill(called[arm], 34) for arm in chosen]
     lines = max((label.count("\n") + 1 for label in labels), default=1)
     spacing = max(0.34, 0.08 + 0.15 * lines)  # inches, so that no label meets another
-    figure, axes = new_figure(0.9 + spacing * max(len(names), 1))
+    figure, axes = new_figure(0.9 + spacing * max(len(chosen), 1))
     ax = axes[0, 0]
-    for place, arm in enumerate(names):
+    for place, arm in enumerate(chosen):
         values = results.values(arm, metric)
         numbers = [value for value in values.values() if value is not None]
         lost = len(values) - len(numbers)
@@ -177,8 +179,8 @@ def bar_with_points(
             ax.plot([0.01] * lost, [place] * lost, "x", color=VERMILION, transform=edge)
         if numbers:
             _bar(ax, place, numbers, metric)
-    ax.set_yticks(range(len(names)), labels, fontsize=9)
-    ax.set_ylim(-0.6, max(len(names), 1) - 0.4)
+    ax.set_yticks(range(len(chosen)), labels, fontsize=9)
+    ax.set_ylim(-0.6, max(len(chosen), 1) - 0.4)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     _reference_lines(ax.axvline, references)

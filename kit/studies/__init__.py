@@ -13,6 +13,7 @@ STUDIES: dict[str, str] = {
     "reference": "kit.studies.reference:STUDY",
     "symmetry": "kit.studies.symmetry:STUDY",
     "simplify": "kit.studies.simplify:STUDY",
+    "sharpness": "kit.studies.sharpness:STUDY",
 }
 """Studies that can be run: slug -> `module:attribute`, imported when asked for."""
 

@@ -29,6 +29,7 @@ from kit.studies.results import Results
 
 __all__ = [
     "AllOf",
+    "CannotTell",
     "Claim",
     "Custom",
     "Difference",
@@ -221,3 +222,13 @@ class Custom:
 
     def __call__(self, results: Results) -> Finding:
         return with_enough_seeds(self.function(results))
+
+
+@dataclass(frozen=True)
+class CannotTell:
+    """The answer to a claim that no arm of the study can decide, and why not."""
+
+    reason: str
+
+    def __call__(self, results: Results) -> Finding:
+        return Finding(UNDECIDED, self.reason)

@@ -20,7 +20,12 @@ from kit.studies.findings import (
 from kit.studies.results import Results
 from kit.studies.statistics import Interval
 
-CLAIMED = {"greater": "at least +", "less": "at most -", "same": "within ±"}
+CLAIMED = {
+    "greater": "at least +",
+    "less": "at most -",
+    "no more": "at most +",
+    "same": "within ±",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Difference:
         arm, minus: The two arms, compared seed by seed.
         metric: What is compared.
         smallest_effect: The smallest difference that matters, above zero.
-        direction: "greater", "less", or "same" (closer than the smallest effect).
+        direction: "greater", "less", "no more" (at most greater by the smallest effect)
+            or "same" (closer than that).
         one_reaches: Undecided where the mean of neither arm reaches this: two arms
             that both fail are alike, whatever the reason. None to compare always.
         interval, form: As for `kit.studies.claims.Value`.
@@ -119,8 +125,9 @@ def _decided(
     bound = test.smallest_effect
     if test.direction == "same":
         return decide_equivalence(numbers, interval, bound, sentence, limits)
-    bound = bound if test.direction == "greater" else -bound
-    return decide(numbers, interval, bound, test.direction, sentence, limits)
+    bound = -bound if test.direction == "less" else bound
+    side = "greater" if test.direction == "greater" else "less"
+    return decide(numbers, interval, bound, side, sentence, limits)
 
 
 def _both_fail(finding: Finding) -> Finding:
@@ -143,7 +150,7 @@ class Contrast:
         weights: Arm -> weight; the sum is taken seed by seed.
         metric: What is summed.
         smallest_effect: The smallest value that matters, above zero.
-        direction: "greater", "less", or "same" (closer to zero than that).
+        direction: As for `Difference`.
         form: Format of the numbers in the sentence.
 
     Example:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kit.errors import KitError, known
 from kit.paths import runs_dir, shipped
 from kit.studies.study import Cell, Platform, Study
@@ -42,6 +44,19 @@ class Row:
     @property
     def platform(self) -> Platform:
         return Platform(self.backend, self.device)
+
+    def after(self, share: float, metric: str) -> float:
+        """A number of the history after a share of the run, between two evaluations.
+
+        Example:
+            >>> from kit.studies import committed
+            >>> row = committed("symmetry").rows[0]
+            >>> row.after(1.0, "loss") == row.history[-1]["loss"]
+            True
+        """
+        steps = [point["step"] for point in self.history]
+        values = [point[metric] for point in self.history]
+        return float(np.interp(share * steps[-1], steps, values))
 
 
 class Results:

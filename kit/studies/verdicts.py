@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kit.studies import statistics
-from kit.studies.claims import Claim
+from kit.studies.claims import CannotTell, Claim
 from kit.studies.findings import ALPHA, NOT_IN_BUDGET, UNDECIDED, Finding
 from kit.studies.results import Results
 from kit.studies.study import Study
@@ -53,7 +53,8 @@ def judge(claims: Sequence[Claim], results: Results) -> list[Verdict]:
 def judge_study(study: Study, results: Results) -> list[Verdict]:
     """The verdicts of a study; "not in this budget" for claims whose arms it lacks.
 
-    A claim is that where no run speaks for it although every arm of the budget was run.
+    A claim is that where no run speaks for it although every arm of the budget was run,
+    unless no budget could tell.
     """
     verdicts = judge(study.claims, results)
     if not _every_arm_was_run(study, results):
@@ -62,9 +63,11 @@ def judge_study(study: Study, results: Results) -> list[Verdict]:
     sentence = f"The budget {budget} leaves its arms out; --budget full has them."
     return [
         replace(verdict, verdict=NOT_IN_BUDGET, sentence=sentence)
-        if not verdict.runs and budget != "full"
+        if not verdict.runs
+        and budget != "full"
+        and not isinstance(claim.test, CannotTell)
         else verdict
-        for verdict in verdicts
+        for claim, verdict in zip(study.claims, verdicts, strict=True)
     ]
 
 

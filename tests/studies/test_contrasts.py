@@ -22,7 +22,7 @@ def arms(**means):
     )
 
 
-@pytest.mark.parametrize("direction", ["greater", "less", "same"])
+@pytest.mark.parametrize("direction", ["greater", "less", "no more", "same"])
 def test_a_contrast_of_two_arms_is_their_difference(direction):
     rows = arms(a=1.0, b=0.5)
     contrast = Contrast("gap", {"a": 1, "b": -1}, METRIC, 0.1, direction)(rows)
@@ -41,6 +41,16 @@ def test_the_growth_of_a_gap(deep, verdict):
     assert finding.verdict == verdict
     assert finding.estimate == pytest.approx(deep - 1.0, abs=0.05)
     assert "growth of the gap" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("mean", "verdict"),
+    [(0.5, REPRODUCED), (1.0, REPRODUCED), (1.3, NOT_REPRODUCED), (1.1, UNDECIDED)],
+)
+def test_no_more_allows_less_and_a_little_above(mean, verdict):
+    finding = Difference("a", "b", METRIC, 0.1, "no more")(arms(a=mean, b=1.0))
+    assert finding.verdict == verdict
+    assert "at most +0.1" in finding.sentence
 
 
 def test_the_interval_of_a_sum_of_shares_ends_where_the_sum_can_be():

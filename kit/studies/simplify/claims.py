@@ -9,10 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from kit.studies import statistics
-from kit.studies.claims import AllOf, Claim, Custom, Difference, Exact, Value
+from kit.studies.claims import (
+    AllOf,
+    CannotTell,
+    Claim,
+    Custom,
+    Difference,
+    Exact,
+    Value,
+)
 from kit.studies.contrasts import Contrast
 from kit.studies.findings import (
-    UNDECIDED,
     Finding,
     complete_values,
     decide,
@@ -59,7 +66,7 @@ def _in_the_same_time(results: Results) -> Finding:
     faster = _seconds_per_step(ours) / _seconds_per_step(base)
     rivals = {row.seed: row for row in base}
     numbers = [
-        value - _loss_at(rivals[seed], faster)
+        value - rivals[seed].after(faster, "validation_loss")
         for seed, value in values.items()
         if seed in rivals
     ]
@@ -75,13 +82,6 @@ def _in_the_same_time(results: Results) -> Finding:
 def _seconds_per_step(rows: Sequence[Row]) -> float:
     found = [(row.training_seconds or 0.0) / (row.steps or 1) for row in rows]
     return float(np.median(found))
-
-
-def _loss_at(row: Row, share: float) -> float:
-    """Validation loss after a share of the run, between the two evaluations."""
-    steps = [point["step"] for point in row.history]
-    losses = [point["validation_loss"] for point in row.history]
-    return float(np.interp(share * steps[-1], steps, losses))
 
 
 def _rule_of_depth(results: Results) -> Finding:
@@ -101,10 +101,6 @@ def _rule_of_depth(results: Results) -> Finding:
         f"claimed at most +{SAME:g}."
     )
     return decide(numbers, interval, SAME, "less", sentence)
-
-
-def _cannot_be_decided(reason: str) -> Custom:
-    return Custom(lambda results: Finding(UNDECIDED, reason))
 
 
 CLAIMS = (
@@ -269,7 +265,7 @@ CLAIMS = (
         "C11",
         "All this lasts when training is three times as long",
         "Fig. 8: about 2 billion tokens",
-        _cannot_be_decided(
+        CannotTell(
             "This scale cannot tell: the offline text is one pass of a million tokens, "
             "and three passes are not the single pass that the claim is about."
         ),
