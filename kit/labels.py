@@ -6,6 +6,12 @@ from typing import Any
 from kit.config import BlockConfig, ModelConfig
 from kit.presets import BLOCK_PRESETS
 
+PAIRS = {
+    "both skips": ("attention_skip", "feed_forward_skip"),
+    "value and projection": ("value", "projection"),
+}
+"""Fields that are named together where both change alike."""
+
 
 def difference_label(config: ModelConfig, base: ModelConfig) -> str:
     """What differs from the base, in words for a table's row.
@@ -68,10 +74,10 @@ def _values(block: BlockConfig) -> dict[str, Any]:
 
 def _each_change(block: dict[str, Any], base: dict[str, Any]) -> list[str]:
     changes = {k: (base[k], value) for k, value in block.items() if base[k] != value}
-    skips = [changes.get(f"{part}_skip") for part in ("attention", "feed_forward")]
-    if skips[0] is not None and skips[0] == skips[1]:
-        del changes["attention_skip"], changes["feed_forward_skip"]
-        changes["both skips"] = skips[0]
+    for together, (first, second) in PAIRS.items():
+        if first in changes and changes[first] == changes.get(second):
+            changes[together] = changes.pop(first)
+            del changes[second]
     return [_change(name, old, new) for name, (old, new) in changes.items()]
 
 
