@@ -231,4 +231,4 @@ class CannotTell:
     reason: str
 
     def __call__(self, results: Results) -> Finding:
-        return Finding(UNDECIDED, self.reason)
+        return Finding(UNDECIDED, self.reason, brief="out of reach here")

@@ -57,15 +57,13 @@ def judge_study(study: Study, results: Results) -> list[Verdict]:
     unless no budget could tell.
     """
     verdicts = judge(study.claims, results)
-    if not _every_arm_was_run(study, results):
-        return verdicts
     budget = results.budget
+    if budget == "full" or not _every_arm_was_run(study, results):
+        return verdicts
     sentence = f"The budget {budget} leaves its arms out; --budget full has them."
     return [
         replace(verdict, verdict=NOT_IN_BUDGET, sentence=sentence)
-        if not verdict.runs
-        and budget != "full"
-        and not isinstance(claim.test, CannotTell)
+        if not (verdict.runs or isinstance(claim.test, CannotTell))
         else verdict
         for claim, verdict in zip(study.claims, verdicts, strict=True)
     ]
@@ -87,3 +85,17 @@ def _corrected(finding: Finding, p_value: float, tests: int) -> Finding:
     reason = f"would be {finding.verdict} alone, but not among {tests} tested claims"
     sentence = f"{finding.sentence} It {reason} (Holm, p = {p_value:.2g})."
     return replace(finding, verdict=UNDECIDED, sentence=sentence)
+
+
+def still_open(verdicts: Sequence[Verdict], why: str) -> str:
+    """Which claims are undecided, as a sentence.
+
+    Args:
+        verdicts: Those of a study.
+        why: What keeps claims of it open.
+    """
+    names = [each.claim for each in verdicts if each.verdict == UNDECIDED]
+    judged = sum(each.verdict != NOT_IN_BUDGET for each in verdicts)
+    if not names:
+        return "No claim is left open."
+    return f"Open are {len(names)} of {judged} claims, {why}: {', '.join(names)}."

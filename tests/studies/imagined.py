@@ -76,3 +76,15 @@ def imagined_rows(budget, as_claimed=True, **arms_of_their_own):
 def judged(rows):
     verdicts = judge(STUDY.claims, Results(rows, "imagined"))
     return {verdict.claim: verdict for verdict in verdicts}
+
+
+class Watched(Results):
+    """Results that remember which arms somebody asked for."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.asked = set()
+
+    def of(self, arm):
+        self.asked.add(arm)
+        return super().of(arm)

@@ -1,89 +1,16 @@
 """The arms of the simplify study, and its claims on rows made by hand."""
 
-import functools
-
-import numpy as np
 import pytest
+from imagined_simplify import imagined_rows, judged
 
 from kit.config import ModelConfig
-from kit.studies.results import Results, Row
+from kit.studies.results import Results
 from kit.studies.search import SEARCH
 from kit.studies.simplify import STUDY
-from kit.studies.simplify.arms import BETAS, DECIDING, EDITS
 from kit.studies.simplify.base import RATES
 from kit.studies.simplify.cells import update_ratios
-from kit.studies.simplify.drawing import draw
-from kit.studies.verdicts import judge
-
-cells = functools.cache(STUDY.cells)
-
-BASE = 3.5
-# Loss above Pre-LN, where all claims hold and where none does.
-CLAIMED = {
-    "C-naive": 1.0,
-    "D-v-skip-init": 0.2,
-    "D-v-skip-init-deep": 0.4,
-    "H-no-norm": 0.1,
-    "I-pre-ln-identity": 0.05,
-    "K-skip-init-map": 0.05,
-    "E-identity-gains": 0.05,
-    **{f"E-identity-x{beta:g}": 0.1 * beta for beta in BETAS},
-    **{f"E-orthogonal-x{beta:g}": 0.1 + 0.1 * beta for beta in BETAS},
-    **{name: 0.8 for name in EDITS if name.startswith("J-")},
-    **{name: 0.1 for name in EDITS if name.startswith("L-")},
-}
-REFUTED = {
-    **{name: 0.2 for name in EDITS if name[0] in "FGJKMN"},
-    **{f"{name}-encoder": 0.2 for name in ("F-sas", "G-sas-p")},
-    **{f"{name}-deep": 0.6 for name in ("F-sas", "G-sas-p")},
-    "H-no-norm": 0.1,
-    **{f"E-identity-x{beta:g}": 0.3 - 0.1 * beta for beta in BETAS},
-    **{f"E-orthogonal-x{beta:g}": 0.2 - 0.1 * beta for beta in BETAS},
-}
-COST = {True: {"speed_ratio": 1.3, "parameter_ratio": 0.85}}
-COST[False] = {"speed_ratio": 1.0, "parameter_ratio": 0.95}
-
-
-def imagined_row(cell, loss, as_claimed):
-    faster = 0.5 if as_claimed and cell.arm.name == "H-no-norm" else 1.0
-    metrics = {"median_update_ratio": 0.01 if as_claimed else 0.5}
-    return Row(
-        **{name: getattr(cell.arm, name) for name in ("label", "spec")},
-        key=cell.key,
-        study="simplify",
-        budget="imagined",
-        arm=cell.arm.name,
-        seed=cell.seed,
-        status="finished",
-        metrics=metrics | {"loss": loss} | COST[as_claimed] | MORE_COST,
-        history=[
-            {"step": step, "seconds": step * faster, "validation_loss": loss + extra}
-            for step, extra in ((1, 3.0), (5, 1.0), (10, 0.0))
-        ],
-        training_seconds=10.0 * faster,
-        steps=10,
-    )
-
-
-MORE_COST = {"bound_by_flops": 1.3, "memory_ratio": 0.9}
-
-
-def imagined_rows(budget, as_claimed):
-    rng = np.random.default_rng(0)
-    above = CLAIMED if as_claimed else REFUTED
-    return [
-        imagined_row(
-            cell,
-            BASE + above.get(cell.arm.name, 0.0) + 2e-4 * rng.normal(),
-            as_claimed,
-        )
-        for cell in cells(budget)
-    ]
-
-
-def judged(rows):
-    verdicts = judge(STUDY.claims, Results(rows, "imagined"))
-    return {verdict.claim: verdict for verdict in verdicts}
+from kit.studies.simplify.comparisons import share_to_reach
+from kit.studies.verdicts import NOT_IN_BUDGET, judge, judge_study
 
 
 @pytest.mark.parametrize("as_claimed", [True, False])
@@ -149,10 +76,77 @@ def test_the_ratio_of_an_update_is_beta_over_alpha():
     assert sorted(update_ratios(found)) == [0.1, 0.25]
 
 
-def test_figures_are_drawn_from_whatever_was_run():
-    rows = imagined_rows("full", as_claimed=True)
-    names = {figure.name for figure in draw(Results(rows, "imagined"))}
-    assert names >= {"losses", "updates", "starts", "depth", "speed"}
-    some = [row for row in rows if row.arm in DECIDING[:2]]
-    assert {f.name for f in draw(Results(some, "imagined"))} >= {"losses"}
-    assert draw(Results([], "imagined")) == []
+@pytest.mark.parametrize("claim", ["C1", "C5a", "C9b", "C10b"])
+def test_a_claim_on_noise_is_undecided(claim):
+    """Seeds that disagree: the interval holds the bound, whatever the mean is."""
+    arm, metric, values = {
+        "C1": ("D-v-skip-init", "loss", [3.3, 3.9, 3.6, 3.4, 3.8]),
+        "C5a": ("F-sas", "loss", [3.3, 3.9, 3.6, 3.4, 3.5]),
+        "C9b": ("D-v-skip-init-deep", "loss", [3.3, 4.2, 3.6, 3.4, 4.4]),
+        "C10b": ("S-sas-p-512", "speed_ratio", [1.0, 1.2, 1.4]),
+    }[claim]
+    rows = imagined_rows("full")
+    for row in rows:
+        if row.arm == arm:
+            row.metrics[metric] = values[row.seed]
+    assert judged(rows)[claim].verdict == "undecided"
+
+
+@pytest.mark.parametrize("seconds, ours, theirs", [(0.5, 1, 0.5), (2, 0.5, 1)])
+def test_two_arms_are_compared_at_the_same_second(seconds, ours, theirs):
+    """Whoever is slower is in the middle of its run when the other one ends."""
+    rows = [r for r in imagined_rows("full") if r.arm in ("A-pre-ln", "H-no-norm")]
+    for row in rows:
+        row.history[:] = [{"step": s, "validation_loss": 5 - s} for s in (0, 1)]
+        own = row.arm == "H-no-norm"
+        row.__dict__.update(steps=1, training_seconds=seconds if own else 1.0)
+    verdict = judged(rows)["C8b"]
+    assert verdict.estimate == pytest.approx(theirs - ours)
+    assert f"after {ours:.0%} of its steps and Pre-LN after {theirs:.0%}" in (
+        verdict.sentence
+    )
+
+
+def test_what_nothing_can_decide_is_in_every_budget():
+    results = Results(imagined_rows("quick"), "quick")
+    verdicts = {v.claim: v.verdict for v in judge_study(STUDY, results)}
+    assert verdicts["C11"] == "undecided" and verdicts["C2a"] == NOT_IN_BUDGET
+
+
+def told(rows):
+    results = Results(rows, "imagined")
+    return STUDY.in_short(results, judge(STUDY.claims, results))
+
+
+def test_the_sentences_for_a_newcomer_follow_the_rows():
+    losses, pace, depth, cost, still_open = told(imagined_rows("full"))
+    for gap in ("+0.000 for SAS,", "+0.100 for SAS-P without", "+1.000 for naive"):
+        assert gap in losses
+    assert "reached after 50% for SAS, 50% for SAS-P, 53% for" in pace
+    assert "+0.000 for SAS," in depth and "+0.200 for V-SkipInit" in depth
+    assert "15% fewer parameters" in cost and "takes 1.30 times" in cost
+    assert still_open.endswith(": C11.")
+    losses, _, depth, cost, _ = told(imagined_rows("full", as_claimed=False))
+    assert "+0.200 for SAS," in losses and "+0.400 for SAS," in depth
+    assert "takes 1.00 times" in cost
+
+
+def test_the_sentences_for_a_newcomer_need_no_arm():
+    (still_open,) = told([])
+    assert "C1," in still_open
+    rows = [r for r in imagined_rows("full") if r.arm in ("A-pre-ln", "F-sas")]
+    rows[0].metrics["loss"] = None  # one diverged: no mean without it
+    pace, _ = told(rows)
+    assert "for SAS" in pace
+
+
+def test_the_steps_to_a_loss_are_between_evaluations():
+    row = imagined_rows("full")[0]
+    losses = [8.0, 4.0, 5.0, 2.0]
+    row.history[:] = [
+        {"step": step, "validation_loss": loss}
+        for step, loss in zip((10, 20, 30, 40), losses, strict=True)
+    ]
+    shares = [share_to_reach(row, loss) for loss in (8.0, 6.0, 3.0, 2.0)]
+    assert shares == pytest.approx([10 / 40, 15 / 40, 35 / 40, 1.0])
+    assert share_to_reach(row, 1.9) == float("inf")

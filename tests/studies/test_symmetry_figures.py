@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from imagined import cells, imagined, imagined_row, imagined_rows
+from imagined import Watched, cells, imagined, imagined_row, imagined_rows
 
 from kit.studies.results import Results
 from kit.studies.symmetry import STUDY
@@ -21,18 +21,6 @@ def imagined_probes(arm):
         "diagonal_dominance": by_layer[1:],
         "last_correlation": [[None] * places, *np.eye(places)[1:].tolist()],
     }
-
-
-class Watched(Results):
-    """Results that remember which arms somebody asked for."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.asked = set()
-
-    def of(self, arm):
-        self.asked.add(arm)
-        return super().of(arm)
 
 
 @pytest.fixture(scope="module")

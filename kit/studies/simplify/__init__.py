@@ -4,10 +4,12 @@ from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
 from kit.studies.simplify.arms import arms
-from kit.studies.simplify.base import RATES
+from kit.studies.simplify.base import RATES, SCALES, VOCABULARY
 from kit.studies.simplify.claims import CLAIMS
+from kit.studies.simplify.sentences import in_short
 from kit.studies.study import Figure, Study
 
+SHOWN = ("blocks", "deep", "width", "steps")  # of the full budget, in the card
 SEEDS = {"smoke": 1, "quick": 3, SEARCH: 1, "full": 3}
 
 CARD = """
@@ -23,14 +25,14 @@ norms can go.
 **What was read.** The paper and its code. Where they differ, the presets follow the
 code, and `kit/presets.py` says where.
 
-**Set-up.** GPT-type models of six blocks and width 64 (twelve blocks for the depth
-comparison), and encoders that fill in masked tokens; the offline text as 2,048 byte
-pairs, one pass; ReLU, RMSNorm, learned positions; AdamW, 5 % warm-up, linear decay to
-zero. The paper trains 18 blocks of width 768 on 700 million tokens: what needs depth or
-size may not show here.
+**Set-up.** GPT-type models of {blocks} blocks and width {width} ({deep} blocks for the
+depth comparison), and encoders that fill in masked tokens; the offline text as
+{vocabulary:,} byte pairs, one pass; ReLU, RMSNorm, learned positions; AdamW, 5 %
+warm-up, linear decay to zero. The paper trains 18 blocks of width 768 on 700
+million tokens: what needs depth or size may not show here.
 
-**Learning rates.** Every arm was given the same grid, {rates}, on one seed and a
-quarter of the steps (`--budget search`), and takes the rate with the lowest loss:
+**Learning rates.** Every arm was given the same grid, {rates}, on one seed and
+{search} of {steps} steps (`--budget search`), and takes the rate with the lowest loss:
 {found}.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
@@ -54,6 +56,9 @@ STUDY = Study(
     title="Less of a block",
     paper="Simplifying Transformer Blocks (2311.01906)",
     card=CARD.format(
+        **{name: getattr(SCALES["full"], name) for name in SHOWN},
+        vocabulary=VOCABULARY,
+        search=SCALES[SEARCH].steps,
         rates=", ".join(f"{rate:g}" for rate in RATES),
         found=range_in_words("simplify", RATES),
         cost=plan(arms, SEEDS),
@@ -63,6 +68,7 @@ STUDY = Study(
     claims=CLAIMS,
     prepare="kit.studies.simplify.cells:prepare",
     figures=figures,
+    in_short=in_short,
     metrics={
         "loss": ".3f",
         "parameters": ",.0f",

@@ -30,7 +30,19 @@ FIVE_SEEDS = (  # where an interval decides
     *(f"{arm}-deep" for arm in ("A-pre-ln", "D-v-skip-init", "F-sas", "G-sas-p")),
     *(f"{arm}-encoder" for arm in ("A-pre-ln", "F-sas", "G-sas-p")),
 )
-GAINS = {"alpha": Trained(1.0), "beta": Trained(0.2)}  # Fig. 4
+ENCODERS = ("A-pre-ln", "B-parallel", *DECIDING[2:])
+NAMES = {
+    "A-pre-ln": "Pre-LN",
+    "B-parallel": "parallel",
+    "C-naive": "naive (Pre-LN, no attention skip)",
+    "D-v-skip-init": "V-SkipInit",
+    "F-sas": "SAS",
+    "G-sas-p": "SAS-P",
+    "H-no-norm": "SAS-P without norms",
+}
+"""What sentences and figures call the arms that the paper has names for."""
+START_RATIO = 0.2  # beta / alpha, Fig. 4
+GAINS = {"alpha": Trained(1.0), "beta": Trained(START_RATIO)}
 
 
 def arms(budget: str) -> list[Arm]:
@@ -102,10 +114,9 @@ def _deep(scale: Scale) -> list[Arm]:
 
 
 def _encoders(scale: Scale) -> list[Arm]:
-    """Encoders that fill in masked tokens: the deciding arms, and the parallel one."""
-    names = [DECIDING[0], "B-parallel", *DECIDING[2:]]
+    """Encoders that fill in masked tokens: simplified blocks and their baselines."""
     return [
-        _arm(scale, f"{name}-encoder", *EDITS[name], encoder=True) for name in names
+        _arm(scale, f"{name}-encoder", *EDITS[name], encoder=True) for name in ENCODERS
     ]
 
 
@@ -122,7 +133,7 @@ def _arm(
     model = base.with_every_block(**edit)
     label = [preset]
     if edit:
-        label.append(difference_label(model, base))
+        label.append(difference_label(model, base).removeprefix("all blocks: "))
     if blocks != scale.blocks:
         label.append(f"{blocks} blocks")
     if encoder:

@@ -4,8 +4,16 @@ import numpy as np
 
 from kit import plots
 from kit.panels import line_panels
-from kit.studies.results import Results, Row
-from kit.studies.simplify.arms import BETAS, DECIDING, FEED_FORWARD_GAINS
+from kit.studies.results import Results
+from kit.studies.simplify.arms import (
+    BETAS,
+    DECIDING,
+    ENCODERS,
+    FEED_FORWARD_GAINS,
+    NAMES,
+)
+from kit.studies.simplify.comparisons import BASE, sweep
+from kit.studies.simplify.inside import draw_inside
 from kit.studies.simplify.speed import BATCH, CONTEXT, PRESETS, WIDTHS
 from kit.studies.study import Figure
 
@@ -14,26 +22,38 @@ NATS = "loss, nats per token"
 
 def draw(results: Results) -> list[Figure]:
     """Every figure whose arms were run."""
-    made = (_learning, _losses, _updates, _starts, _gains, _depth, _signal, _speed)
+    made = (_learning, _losses, _updates, _starts, _depth, draw_inside, _speed)
     return [figure for make in made for figure in make(results)]
+
+
+def _depths(results: Results, arms: list[str]) -> str:
+    """How many blocks the models of some arms have, from their specs."""
+    found = {len(row.spec["model"]["blocks"]) for a in arms for row in results.of(a)}
+    return " and ".join(map(str, sorted(found)))
 
 
 def _learning(results: Results) -> list[Figure]:
     found = []
-    for name, suffix, what in (
-        ("learning", "", "Next-token loss"),
-        ("encoder", "-encoder", "Loss on masked tokens of the encoders"),
+    for name, suffix, family, what in (
+        ("learning", "", DECIDING, "Next-token loss"),
+        ("encoder", "-encoder", ENCODERS, "Loss on masked tokens of the encoders"),
     ):
-        arms = [arm for arm in (f"{a}{suffix}" for a in DECIDING) if results.of(arm)]
+        called = {f"{arm}{suffix}": NAMES[arm] for arm in family}
+        arms = [arm for arm in called if results.of(arm)]
         if len(arms) < 2:
             continue
         for x, per in (("step", "step"), ("seconds", "second of training")):
             picture = plots.learning_curves(
-                results, "validation_loss", arms, x=x, label=NATS
+                results,
+                "validation_loss",
+                list(called),
+                x=x,
+                label=NATS,
+                names=called,
             )
             caption = (
-                f"{what} on held-out text per {per}, each arm at the learning rate "
-                "that its search found. Below is better."
+                f"{what} on held-out text per {per}, {_depths(results, arms)} blocks, "
+                "each at the learning rate that its search found. Lower is better."
             )
             if x == "seconds":
                 caption += (
@@ -57,8 +77,9 @@ def _losses(results: Results) -> list[Figure]:
         results, "loss", arms, label=NATS, limits=(min(every) - 0.1, max(every) + 0.1)
     )
     caption = (
-        "Final held-out loss at six blocks; the sweeps have figures of their own. A "
-        "point is a seed. The axis does not start at zero."
+        f"Final held-out loss of {_depths(results, arms)} blocks; the sweeps have "
+        "figures of their own. A point is a seed, a line the 95 % interval of their "
+        "mean. The axis does not start at zero."
     )
     return [Figure("losses", caption, picture)]
 
@@ -79,7 +100,7 @@ def _updates(results: Results) -> list[Figure]:
     """Fig. 3: the size of the updates of values and projections."""
     lines = {}
     for start in ("identity", "orthogonal"):
-        arms = [f"E-{start}-x{beta:g}" for beta in BETAS]
+        arms = sweep(start)
         if _have(results, arms):
             lines[start] = _final(results, arms)
     if not lines:
@@ -87,7 +108,7 @@ def _updates(results: Results) -> list[Figure]:
     references = {
         name: float(np.mean(_final(results, [arm])))
         for name, arm in (
-            ("Pre-LN", "A-pre-ln"),
+            (NAMES[BASE], BASE),
             ("identity, no update", "M-no-first-value"),
         )
         if results.of(arm)
@@ -117,7 +138,7 @@ def _starts(results: Results) -> list[Figure]:
         else {}
     )
     picture = line_panels(
-        {NATS: {"sas-p": _final(results, arms)}},
+        {NATS: {NAMES["G-sas-p"]: _final(results, arms)}},
         {NATS: [f"{gain:g}" for gain in FEED_FORWARD_GAINS]},
         x_label="feed-forward gain at the start",
         references={NATS: references},
@@ -129,96 +150,31 @@ def _starts(results: Results) -> list[Figure]:
     return [Figure("starts", caption, picture)]
 
 
-def _gains(results: Results) -> list[Figure]:
-    rows = results.of("F-sas")
-    kinds = ("map_alpha", "map_beta", "map_gamma", "feed_forward_gain")
-    if not rows or not rows[0].history:
-        return []
-    panels, ticks = {}, {}
-    for kind in kinds:
-        names = [n for n in rows[0].history[0] if _is_gain(n, kind)]
-        if not names:
-            continue
-        title = kind.replace("_", " ")
-        panels[title] = {_block_of(name): _trajectory(rows, name) for name in names}
-        points = [point["step"] for point in rows[0].history]
-        ticks[title] = [
-            str(step) if i % 3 == 2 else "" for i, step in enumerate(points)
-        ]
-    if not panels:
-        return []
-    picture = line_panels(panels, ticks, columns=2, x_label="step")
-    caption = (
-        "The trained gains of SAS over training, block by block, each the mean over "
-        "heads (the paper's Fig. 17 to 20). Do any go to zero?"
-    )
-    return [Figure("gains", caption, picture)]
-
-
-def _is_gain(name: str, kind: str) -> bool:
-    return name.startswith("gain/") and name.endswith(kind)
-
-
-def _block_of(name: str) -> str:
-    return name.split("/")[1].replace("_", " ")
-
-
-def _trajectory(rows: list[Row], name: str) -> np.ndarray:
-    return np.array([[point[name] for point in row.history] for row in rows])
-
-
 def _depth(results: Results) -> list[Figure]:
-    lines = {}
+    title, naive = "loss above Pre-LN, nats", "the naive block"
+    panels: dict[str, dict[str, np.ndarray]] = {title: {}}
     for arm in DECIDING[1:]:
-        pair = [arm, f"{arm}-deep", "A-pre-ln", "A-pre-ln-deep"]
+        pair = [arm, f"{arm}-deep", BASE, f"{BASE}-deep"]
         if _have(results, pair):
             shallow, deep, base, deep_base = _final(results, pair).T
-            lines[results.arms[arm]] = np.stack([shallow - base, deep - deep_base], 1)
-    if not lines:
+            panel = panels.setdefault(naive if arm == "C-naive" else title, {})
+            panel[NAMES[arm]] = np.stack([shallow - base, deep - deep_base], 1)
+    if not panels[title]:
         return []
-    title = "loss minus that of Pre-LN, nats"
+    depths = [_depths(results, [arm]) for arm in (BASE, f"{BASE}-deep")]
     picture = line_panels(
-        {title: lines},
-        {title: ["6", "12"]},
+        panels,
+        dict.fromkeys(panels, depths),
+        columns=len(panels),
         x_label="blocks",
-        references={title: {"Pre-LN": 0.0}},
+        references=dict.fromkeys(panels, {NAMES[BASE]: 0.0}),
     )
     caption = (
         "What each block costs against Pre-LN at two depths (the paper's Fig. 6). A "
-        "line that rises falls behind with depth."
+        "line that rises falls behind with depth. The naive block has an axis of its "
+        "own."
     )
     return [Figure("depth", caption, picture)]
-
-
-def _signal(results: Results) -> list[Figure]:
-    """Rank collapse: how alike the tokens of a sequence become."""
-    panels: dict[str, dict[str, np.ndarray]] = {}
-    for title, when in (("at the start", "at_start"), ("trained", "trained")):
-        for arm in DECIDING:
-            found = [
-                row.probes["signal"][when]["cosine"]
-                for row in results.of(arm)
-                if "signal" in row.probes
-            ]
-            if found:
-                panels.setdefault(title, {})[results.arms[arm]] = np.array(found)
-    if not panels:
-        return []
-    depth = max(len(line[0]) for panel in panels.values() for line in panel.values())
-    ticks = dict.fromkeys(panels, ["input", *map(str, range(depth - 1))])
-    picture = line_panels(
-        panels,
-        ticks,
-        columns=2,
-        x_label="output of block",
-        limits=dict.fromkeys(panels, (-0.05, 1.05)),
-    )
-    caption = (
-        "Mean cosine between the tokens of a sequence, block by block. At 1 all tokens "
-        "look alike and nothing can be told apart: rank collapse. Compare the naive "
-        "block, whose only change is the missing skip, with SAS."
-    )
-    return [Figure("signal", caption, picture)]
 
 
 def _speed(results: Results) -> list[Figure]:

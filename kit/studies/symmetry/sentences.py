@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from kit.studies.findings import NOT_IN_BUDGET, REPRODUCED, UNDECIDED
+from kit.studies.findings import REPRODUCED
 from kit.studies.results import Results
 from kit.studies.symmetry.bounds import blind_exact_match
 from kit.studies.symmetry.families import largest, learnt
-from kit.studies.verdicts import Verdict
+from kit.studies.verdicts import Verdict, still_open
+
+WHY_OPEN = (
+    "because seeds disagree or are few, or because both sides of a comparison fail"
+)
 
 
 def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
@@ -19,7 +23,7 @@ def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
         _learning(results),
         _blindness(results),
         _skips(results, by_claim),
-        _open(by_claim),
+        still_open(verdicts, WHY_OPEN),
     ]
     return [text for text in texts if text]
 
@@ -66,15 +70,4 @@ def _skips(results: Results, verdicts: dict[str, Verdict]) -> str:
     return (
         f"{text} That is no sign of lost order: without positions, and without the "
         f"skips of several neighbouring blocks, {known.brief} know it all the same."
-    )
-
-
-def _open(verdicts: dict[str, Verdict]) -> str:
-    names = [name for name, each in verdicts.items() if each.verdict == UNDECIDED]
-    judged = sum(each.verdict != NOT_IN_BUDGET for each in verdicts.values())
-    if not names:
-        return "No claim is left open."
-    return (
-        f"Open are {len(names)} of {judged} claims, because seeds disagree or are few, "
-        f"or because both sides of a comparison fail: {', '.join(names)}."
     )
