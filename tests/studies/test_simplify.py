@@ -95,11 +95,11 @@ def test_a_claim_on_noise_is_undecided(claim):
 @pytest.mark.parametrize("seconds, ours, theirs", [(0.5, 1, 0.5), (2, 0.5, 1)])
 def test_two_arms_are_compared_at_the_same_second(seconds, ours, theirs):
     """Whoever is slower is in the middle of its run when the other one ends."""
-    rows = [r for r in imagined_rows("full") if r.arm in ("A-pre-ln", "H-no-norm")]
+    arms = ("A-pre-ln", "H-no-norm", "T-H-no-norm")
+    rows = [row for row in imagined_rows("full") if row.arm in arms]
     for row in rows:
         row.history[:] = [{"step": s, "validation_loss": 5 - s} for s in (0, 1)]
-        own = row.arm == "H-no-norm"
-        row.__dict__.update(steps=1, training_seconds=seconds if own else 1.0)
+        row.metrics["speed_ratio"] = 1 / seconds
     verdict = judged(rows)["C8b"]
     assert verdict.estimate == pytest.approx(theirs - ours)
     assert f"after {ours:.0%} of its steps and Pre-LN after {theirs:.0%}" in (

@@ -114,4 +114,7 @@ def test_figures_are_drawn_from_whatever_was_run():
     assert STUDY.figures(Results([], "smoke")) == []
     some = [row for row in imagined_rows("full") if row.arm in DECIDING[:2]]
     names = {figure.name for figure in STUDY.figures(Results(some, "full"))}
-    assert names == {"learning-step", "learning-seconds", "losses", "signal"}
+    assert names == {"learning-step", "losses", "signal"}
+    some += [row for row in imagined_rows("full") if row.arm == "T-C-naive"]
+    timed = {figure.name for figure in STUDY.figures(Results(some, "full"))}
+    assert timed == names | {"learning-seconds"}

@@ -4,10 +4,11 @@ from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
 from kit.studies.simplify.arms import arms
-from kit.studies.simplify.base import RATES, SCALES, VOCABULARY
+from kit.studies.simplify.base import RATES, SCALES
 from kit.studies.simplify.claims import CLAIMS
 from kit.studies.simplify.sentences import in_short
 from kit.studies.study import Figure, Study
+from kit.studies.text import VOCABULARY
 
 SHOWN = ("blocks", "deep", "width", "steps")  # of the full budget, in the card
 SEEDS = {"smoke": 1, "quick": 3, SEARCH: 1, "full": 3}

@@ -18,6 +18,7 @@ from kit.studies.simplify.base import (
     base_model,
     training_spec,
 )
+from kit.studies.simplify.pace import pace_arms
 from kit.studies.simplify.speed import speed_arms
 from kit.studies.study import Arm
 from kit.studies.text import PREPARATION, seconds
@@ -56,9 +57,19 @@ def arms(budget: str) -> list[Arm]:
         return searched(trained, RATES)
     trained = at_best_rates("simplify", trained, RATES[1])
     if budget != "full":
-        return trained
+        return [*trained, *pace_arms(trained, DECIDING[0], seeds=1)]
     trained = [replace(a, seeds=5 if a.name in FIVE_SEEDS else 3) for a in trained]
-    return [*trained, *speed_arms()]
+    return [*trained, *_paces(trained), *speed_arms()]
+
+
+def _paces(trained: list[Arm]) -> list[Arm]:
+    """Of the arms whose loss is drawn over time."""
+    found = []
+    for suffix, family in (("", DECIDING), ("-encoder", ENCODERS)):
+        names = [f"{name}{suffix}" for name in family]
+        members = [arm for arm in trained if arm.name in names]
+        found += pace_arms(members, names[0], seeds=3)
+    return found
 
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -10,16 +10,17 @@ from kit.data import Batch
 from kit.models import Transformer, build
 from kit.probes.signal import MEASURES, SignalProbe, gains
 from kit.studies import training
-from kit.studies.simplify import speed
+from kit.studies.simplify import pace, speed
 from kit.training import Run
 
+TIMED = {"speed": speed.prepare, "pace": pace.prepare}
 PROBED = 16  # held-out sequences that the probes look at
 
 
 def prepare(spec: Mapping[str, Any]) -> training.RunSeed:
     """Compile an arm once; the returned function trains, or times, one seed."""
-    if spec["kind"] == "speed":
-        return speed.prepare(spec)
+    if spec["kind"] in TIMED:
+        return TIMED[spec["kind"]](spec)
     return training.prepare(spec, _look_inside, observe=mean_gains)
 
 

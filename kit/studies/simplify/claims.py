@@ -13,7 +13,7 @@ from kit.studies.claims import (
 )
 from kit.studies.contrasts import Contrast
 from kit.studies.simplify.arms import NAMES, START_RATIO
-from kit.studies.simplify.base import BATCH, CONTEXT, SCALES
+from kit.studies.simplify.base import SCALES
 from kit.studies.simplify.comparisons import (
     EFFECT,
     SAME,
@@ -24,6 +24,7 @@ from kit.studies.simplify.comparisons import (
     sweep,
     worse,
 )
+from kit.studies.text import BATCH, CONTEXT
 
 SMALL_RATIO = 0.05  # beta / alpha, what the paper calls close to 0
 PAPER_PARAMETERS = 0.87  # 146M of 167M

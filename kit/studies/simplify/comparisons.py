@@ -5,7 +5,6 @@ matter, and two arms closer than `SAME` are equal.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +17,11 @@ from kit.studies.findings import (
     complete_values,
     decide,
     interval_in_words,
+    not_run,
 )
 from kit.studies.results import Results, Row
 from kit.studies.simplify.arms import BETAS, FEED_FORWARD_GAINS
+from kit.studies.simplify.pace import pace_of, speed_ratio
 
 EFFECT = 0.02  # the paper prints 1.178 against 1.194 for a difference that it reports
 SAME = 0.05
@@ -60,8 +61,10 @@ def in_the_same_time(arm: str) -> Test:
             if isinstance(values, Finding):
                 return values
         ours, base = results.of(arm), {row.seed: row for row in results.of(BASE)}
-        slower = _seconds_per_step(ours) / _seconds_per_step(list(base.values()))
-        shares = min(1.0, 1 / slower), min(1.0, slower)
+        ratio = speed_ratio(results, arm)
+        if ratio is None:
+            return not_run(pace_of(arm))
+        shares = min(1.0, ratio), min(1.0, 1 / ratio)
         numbers = [
             row.after(shares[0], LOSS) - base[row.seed].after(shares[1], LOSS)
             for row in ours
@@ -80,11 +83,6 @@ def in_the_same_time(arm: str) -> Test:
         return replace(finding, brief=f"loss {interval.estimate:+.3f}")
 
     return test
-
-
-def _seconds_per_step(rows: Sequence[Row]) -> float:
-    found = [(row.training_seconds or 0.0) / (row.steps or 1) for row in rows]
-    return float(np.median(found))
 
 
 def share_to_reach(row: Row, loss: float) -> float:

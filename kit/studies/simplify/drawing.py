@@ -14,6 +14,7 @@ from kit.studies.simplify.arms import (
 )
 from kit.studies.simplify.comparisons import BASE, sweep
 from kit.studies.simplify.inside import draw_inside
+from kit.studies.simplify.pace import timed
 from kit.studies.simplify.speed import BATCH, CONTEXT, PRESETS, WIDTHS
 from kit.studies.study import Figure
 
@@ -43,8 +44,11 @@ def _learning(results: Results) -> list[Figure]:
         if len(arms) < 2:
             continue
         for x, per in (("step", "step"), ("seconds", "second of training")):
+            shown = results if x == "step" else timed(results, arms, arms[0])
+            if not len(shown):
+                continue
             picture = plots.learning_curves(
-                results,
+                shown,
                 "validation_loss",
                 list(called),
                 x=x,
@@ -57,7 +61,8 @@ def _learning(results: Results) -> list[Figure]:
             )
             if x == "seconds":
                 caption += (
-                    " All ran on one core each of a machine that did other work too."
+                    " Seconds are steps times those of a step, timed in turns with "
+                    "Pre-LN on one core."
                 )
             found.append(Figure(f"{name}-{x}", caption, picture))
     return found
@@ -67,7 +72,7 @@ def _losses(results: Results) -> list[Figure]:
     arms = [
         arm
         for arm in results.arms
-        if not arm.startswith(("S-", "L-", "E-identity-x", "E-orthogonal-x"))
+        if not arm.startswith(("S-", "T-", "L-", "E-identity-x", "E-orthogonal-x"))
         and not arm.endswith(("-deep", "-encoder"))
     ]
     if len(arms) < 2:

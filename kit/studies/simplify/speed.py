@@ -46,18 +46,14 @@ def prepare(spec: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
     """Compile both models; the returned function times them in turns."""
     names = (BASE, spec["preset"])
     sized = {name: _config(name, spec["width"]) for name in names}
-    steps = {name: _step(config) for name, config in sized.items()}
+    steps = {name: training_steps(config) for name, config in sized.items()}
     for step in steps.values():
         step(1)
     counts = {name: _counts(config) for name, config in sized.items()}
 
     def run(seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
-        seconds: dict[str, list[float]] = {name: [] for name in names}
         started = time.perf_counter()
-        for turn in range(TURNS):
-            for name in names[:: 1 if (turn + seed) % 2 else -1]:
-                seconds[name].append(steps[name](spec["steps"]))
-            progress((turn + 1) / (TURNS + 1))
+        seconds = in_turns(steps, spec["steps"], seed, progress)
         pairs = [a / b for a, b in zip(*seconds.values(), strict=True)]
         memory = {name: _peak_bytes(name, spec["width"]) for name in names}
         ours = spec["preset"]
@@ -81,6 +77,22 @@ def prepare(spec: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
     return run
 
 
+def in_turns(
+    steps: Mapping[str, Callable[[int], float]],
+    count: int,
+    seed: int,
+    progress: Callable[[float], None],
+) -> dict[str, list[float]]:
+    """Seconds of each turn by name; who begins alternates, the seed says with whom."""
+    names = list(steps)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(TURNS):
+        for name in names[:: 1 if (turn + seed) % 2 else -1]:
+            seconds[name].append(steps[name](count))
+        progress((turn + 1) / (TURNS + 1))
+    return seconds
+
+
 def _config(preset: str, width: int) -> ModelConfig:
     return ModelConfig.uniform(
         BLOCKS,
@@ -97,18 +109,18 @@ def _counts(config: ModelConfig) -> dict[str, float]:
     return {"parameters": parameters, "flops": flops_per_token(config)}
 
 
-def _step(config: ModelConfig) -> Callable[[int], float]:
+def training_steps(config: ModelConfig, batch: int = BATCH) -> Callable[[int], float]:
     """Some training steps, as the trainer takes them; returns their seconds."""
     from kit.models import build
     from kit.training import TrainConfig, token_cross_entropy
     from kit.training.optimizer import make_optimizer
 
     model = build(config)
-    train = TrainConfig(batch_size=BATCH, learning_rate=1e-4)
+    train = TrainConfig(batch_size=batch, learning_rate=1e-4)
     optimizer = make_optimizer(train, model)
     model.compile(optimizer, token_cross_entropy, jit_compile=True)
     rng = np.random.default_rng(0)
-    shape = (BATCH, CONTEXT)
+    shape = (batch, config.context_length)
     inputs, targets = (
         rng.integers(config.vocabulary_size, size=shape).astype("int32")
         for _ in range(2)
@@ -133,7 +145,7 @@ def _peak_bytes(preset: str, width: int) -> int:
 
 def main(preset: str, width: str) -> None:
     """Train a few steps, then print the peak memory of this process in bytes."""
-    _step(_config(preset, int(width)))(3)
+    training_steps(_config(preset, int(width)))(3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps(peak * (1 if sys.platform == "darwin" else 1024)))
 
