@@ -58,6 +58,15 @@ class Row:
         values = [point[metric] for point in self.history]
         return float(np.interp(share * steps[-1], steps, values))
 
+    def until(self, loss: float, metric: str = "validation_loss") -> float:
+        """The share of the run after which a loss is this low; infinite if never."""
+        steps = [point["step"] for point in self.history]
+        # The lowest loss so far only falls, so that every loss is passed once.
+        lowest = np.minimum.accumulate([point[metric] for point in self.history])
+        if lowest[-1] > loss:
+            return math.inf
+        return float(np.interp(-loss, -lowest, steps) / steps[-1])
+
 
 class Results:
     """The rows of one study on one platform, in the order of its arms.

@@ -237,3 +237,20 @@ def test_figures_are_drawn_from_whatever_was_run():
     assert [f.name for f in draw(Results(some, "imagined"))][0] == "order"
     empty = [f.name for f in draw(Results([], "imagined"))]
     assert set(empty) <= {"search"}
+
+
+def test_the_sentences_for_a_newcomer_follow_the_rows():
+    def told(rows):
+        results = Results(rows, "full")
+        return STUDY.in_short(results, judge(STUDY.claims, results))
+
+    llama, gpt, gains, single, twice, still_open = told(imagined_rows("full", True))
+    assert "flat to sharp, Emb, QK, FFN, VO, Norm" in llama and "GPT type" in gpt
+    assert "from +0.20 at the start to +1.00" in llama and "10,000 times" in llama
+    assert "-0.050 (LLaMA type) and -0.050 (GPT type)" in gains
+    assert single.endswith("it is -0.050.")
+    assert "after 2.0 times the steps" in twice
+    assert still_open.endswith(": C6c, C8.")
+    rows = imagined_rows("full", as_claimed=False)
+    assert "+0.050 (LLaMA type)" in told(rows)[2]
+    assert told([row for row in rows if row.arm == "gpt-adamw"])[0].startswith("After")

@@ -9,7 +9,6 @@ from kit.studies.search import SEARCH
 from kit.studies.simplify import STUDY
 from kit.studies.simplify.base import RATES
 from kit.studies.simplify.cells import update_ratios
-from kit.studies.simplify.comparisons import share_to_reach
 from kit.studies.verdicts import NOT_IN_BUDGET, judge, judge_study
 
 
@@ -147,6 +146,6 @@ def test_the_steps_to_a_loss_are_between_evaluations():
         {"step": step, "validation_loss": loss}
         for step, loss in zip((10, 20, 30, 40), losses, strict=True)
     ]
-    shares = [share_to_reach(row, loss) for loss in (8.0, 6.0, 3.0, 2.0)]
+    shares = [row.until(loss) for loss in (8.0, 6.0, 3.0, 2.0)]
     assert shares == pytest.approx([10 / 40, 15 / 40, 35 / 40, 1.0])
-    assert share_to_reach(row, 1.9) == float("inf")
+    assert row.until(1.9) == float("inf")

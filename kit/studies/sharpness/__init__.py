@@ -1,5 +1,8 @@
 """The Sharpness Disparity Principle (Wang et al., 2502.19002)."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
@@ -7,6 +10,9 @@ from kit.studies.sharpness.arms import arms
 from kit.studies.sharpness.base import LION_RATES, RATES
 from kit.studies.sharpness.claims import CLAIMS
 from kit.studies.study import Figure, Study
+
+if TYPE_CHECKING:
+    from kit.studies.verdicts import Verdict
 
 SEEDS = {"smoke": 1, "quick": 3, SEARCH: 1, "full": 3}
 
@@ -57,6 +63,13 @@ def figures(results: Results) -> list[Figure]:
     return draw(results)
 
 
+def in_short(results: Results, verdicts: Sequence["Verdict"]) -> list[str]:
+    """The study in a few sentences; see `sentences`."""
+    from kit.studies.sharpness import sentences
+
+    return sentences.in_short(results, verdicts)
+
+
 STUDY = Study(
     slug="sharpness",
     title="Sharp and flat blocks",
@@ -72,6 +85,7 @@ STUDY = Study(
     claims=CLAIMS,
     prepare="kit.studies.sharpness.cells:prepare",
     figures=figures,
+    in_short=in_short,
     metrics={
         "loss": ".3f",
         "tau_start": ".2f",

@@ -100,22 +100,19 @@ def _agreement(results: Results) -> list[Figure]:
     return [Figure("agreement", caption, picture)]
 
 
-def _at_end(results: Results, arms: Sequence[str], by: str) -> dict[str, dict]:
-    """Arm -> name -> geometric mean over seeds of the last S."""
-    found = {}
-    for arm in arms:
-        runs = [_over_time(row, by)[-1] for row in results.of(arm)]
-        found[arm] = {
-            n: float(np.mean([np.log10(r[n]) for r in runs])) for n in runs[0]
-        }
-    return found
+def at_end(rows: Sequence[Row], by: str) -> dict[str, float]:
+    """log10 of the last S by type or part, the mean over runs."""
+    runs = [_over_time(row, by)[-1] for row in rows]
+    return {
+        name: float(np.mean([np.log10(run[name]) for run in runs])) for name in runs[0]
+    }
 
 
 def _parts(results: Results) -> list[Figure]:
     arms = _watched(results, MODELS)
     if not arms:
         return []
-    ends = _at_end(results, arms, "part")
+    ends = {arm: at_end(results.of(arm), "part") for arm in arms}
     names = list(dict.fromkeys(name for end in ends.values() for name in end))
     average = {n: np.mean([e[n] for e in ends.values() if n in e]) for n in names}
     names.sort(key=lambda name: float(average[name]))

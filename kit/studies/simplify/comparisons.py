@@ -4,7 +4,6 @@ Losses are in nats per token on held-out text. A difference below `EFFECT` does 
 matter, and two arms closer than `SAME` are equal.
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +18,7 @@ from kit.studies.findings import (
     interval_in_words,
     not_run,
 )
-from kit.studies.results import Results, Row
+from kit.studies.results import Results
 from kit.studies.simplify.arms import BETAS, FEED_FORWARD_GAINS
 from kit.studies.simplify.pace import pace_of, speed_ratio
 
@@ -83,16 +82,6 @@ def in_the_same_time(arm: str) -> Test:
         return replace(finding, brief=f"loss {interval.estimate:+.3f}")
 
     return test
-
-
-def share_to_reach(row: Row, loss: float) -> float:
-    """The share of a run after which its loss is this low; infinite if it never is."""
-    steps = [point["step"] for point in row.history]
-    # The lowest loss so far only falls, so that every loss is passed once.
-    lowest = np.minimum.accumulate([point[LOSS] for point in row.history])
-    if lowest[-1] > loss:
-        return math.inf
-    return float(np.interp(-loss, -lowest, steps) / steps[-1])
 
 
 def rule_of_depth(results: Results) -> Finding:

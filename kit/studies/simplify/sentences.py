@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 from kit.studies.results import Results
 from kit.studies.simplify.arms import NAMES
-from kit.studies.simplify.comparisons import BASE, LOSS, gap_growth, share_to_reach
+from kit.studies.simplify.comparisons import BASE, LOSS, gap_growth
 from kit.studies.simplify.speed import WIDTHS
 from kit.studies.verdicts import Verdict, still_open
 
@@ -81,7 +81,7 @@ def _median_share(
 ) -> float | None:
     """The share of a run until it has these losses; None where most never do."""
     found = [
-        share_to_reach(row, losses[row.seed])
+        row.until(losses[row.seed])
         for row in results.of(arm)
         if row.seed in losses and row.history
     ]
