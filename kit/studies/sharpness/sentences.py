@@ -65,26 +65,22 @@ def _gains(results: Results) -> str:
         for family, words in FAMILIES.items()
     }
     told = [f"{gap:+z.3f} ({words})" for words, gap in gaps.items() if gap is not None]
+    if not told:
+        return ""
     return (
-        ""
-        if not told
-        else (
-            "Rates by block against AdamW with one rate, both at the best of the same "
-            f"learning rates, change the final loss by {' and '.join(told)} nats per token."
-        )
+        "Rates by block against AdamW with one rate, both at the best of the same "
+        f"learning rates, change the final loss by {' and '.join(told)} nats a token."
     )
 
 
 def _single_rate(results: Results) -> str:
     rival = best_single_rate(results)
     gap = rival and _difference(results, "llama-blockwise", rival)
+    if gap is None or not rival:
+        return ""
     return (
-        ""
-        if gap is None or not rival
-        else (
-            f"Against the best single rate of all that were tried "
-            f"({results.arms[rival]}) it is {gap:+z.3f}."
-        )
+        "Against the best single rate of all that were tried "
+        f"({results.arms[rival]}) it is {gap:+z.3f}."
     )
 
 
