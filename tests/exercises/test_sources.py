@@ -43,6 +43,17 @@ PAPERS = {
         "weight_duality",
         "test_shaped",
     ],
+    "sharpness": [
+        "variable_groups",
+        "fisher_estimate",
+        "hutchinson",
+        "power_iteration",
+        "recorder",
+        "gradient_scale",
+        "blockwise_step",
+        "block_warmup",
+        "test_blockwise",
+    ],
 }
 
 
