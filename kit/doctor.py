@@ -21,7 +21,7 @@ from kit.errors import KitError
 OLDEST, NEWEST = (3, 11), (3, 13)  # Python versions that are tested
 LEAST_DISK = 2 * 10**9  # bytes; a full run with its report needs well below
 LEAST_MEMORY = 2 * 10**9  # bytes; one training process takes about 1 GB
-NO_DATA = "KIT_DATA is not set; texts come from the cache or the web"
+NO_DATA = "KIT_DATA is not set; docs is made here, tinyshakespeare is downloaded"
 PACKAGES = ("keras", "numpy", "scipy", "matplotlib", "tokenizers")
 PROBE = """
 import json, keras, numpy

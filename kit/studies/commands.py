@@ -85,11 +85,13 @@ def report(
     ] = False,
     out: Out = None,
 ) -> None:
-    """Show your own runs of a study beside the results kept with the kit."""
+    """Show your runs of a study beside those kept with the kit."""
     from kit.studies import load
     from kit.studies import reproduce as work
     from kit.studies.sides import sides_of
 
+    if out is not None:
+        work.check_folder(out)  # before the figures are drawn
     study = load(slug)
     own, kept = work.shown_results(study, budget)
     sides = sides_of(study, own, kept)
@@ -102,7 +104,7 @@ def report(
 
 
 def studies() -> None:
-    """List the papers, which have a study, and how long it takes here."""
+    """List the papers, and how long their studies take here."""
     from kit.studies import PAPERS, STUDIES, load, machine
     from kit.studies.summary import duration
 
@@ -116,7 +118,8 @@ def studies() -> None:
         for budget in study.seeds:
             cells = len(study.cells(budget))
             time = duration(study.seconds(budget, workers))
-            typer.echo(f"{'':10} {budget:5} {cells:4} cells, about {time}")
+            work = f"{cells:4} cell{'s' if cells != 1 else ''}"
+            typer.echo(f"{'':10} {budget:6} {work}, about {time}")
 
 
 COLORS = {

@@ -253,7 +253,7 @@ def test_studies_lists_all_five_papers(runs, monkeypatch):
     assert shown.exit_code == 0, shown.output
     for slug, paper in studies.PAPERS.items():
         assert f"{slug:10} {paper}" in shown.output
-    assert "quick    6 cells" in shown.output
+    assert "quick     6 cells, about" in shown.output
     assert shown.output.count("no study yet") == 5
 
 
