@@ -82,6 +82,8 @@ def _each_change(block: dict[str, Any], base: dict[str, Any]) -> list[str]:
 
 
 def _change(name: str, old: Any, new: Any) -> str:
+    if old is None:  # the base has nothing of the kind
+        return f"{name} {_short(new)}"
     return f"{name} {_short(old)} → {_short(new)}"
 
 

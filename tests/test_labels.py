@@ -32,6 +32,7 @@ def test_nothing_differs():
             {0: {"norm": "rms"}, 2: {"attention": None}},
             "block 0: norm layer → rms; block 2: attention softmax → None",
         ),
+        ({0: {"head_dim": 8}}, "block 0: head_dim 8"),
         (
             {2: {"norm": "rms", "dropout": 0.1}},
             "block 2: norm layer → rms, dropout 0 → 0.1",

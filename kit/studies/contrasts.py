@@ -91,7 +91,7 @@ class Difference:
     ) -> str:
         shown = interval.within(-self._span, self._span)
         text = (
-            f"{labels[self.arm]} minus {labels[self.minus]}: "
+            f"{two_labels(labels[self.arm], labels[self.minus])}: "
             f"{in_words(self.metric)} {interval_in_words(shown, '+' + self.form)}; "
             f"claimed {CLAIMED[self.direction]}{self.smallest_effect:{self.form}}."
         )
@@ -105,6 +105,26 @@ class Difference:
             f"{text} Smallest difference that this design can see: "
             f"{visible:{self.form}}."
         )
+
+
+def two_labels(first: str, second: str) -> str:
+    """One label minus another, with what they share said once.
+
+    Example:
+        >>> two_labels("mask full; block 1: norm rms", "mask full; block 2: norm rms")
+        'block 1: norm rms minus block 2: norm rms (both: mask full)'
+        >>> two_labels("mask full", "mask full; highest digit first")
+        'as it is minus highest digit first (both: mask full)'
+        >>> two_labels("base; highest digit first", "base")
+        'highest digit first minus base'
+    """
+    parts = [label.split("; ") for label in (first, second)]
+    shared = [part for part in parts[0] if part in parts[1]]
+    rest = ["; ".join(p for p in each if p not in shared) for each in parts]
+    if shared in ([], ["base"]):
+        return " minus ".join(each or "base" for each in rest)
+    text = " minus ".join(each or "as it is" for each in rest)
+    return f"{text} (both: {'; '.join(shared)})"
 
 
 def _check(test: "Difference | Contrast") -> None:
