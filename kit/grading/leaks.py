@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from kit.grading.exercises import Exercise
 from kit.grading.splice import functions
@@ -62,6 +63,7 @@ def parts(text: str) -> Iterator[str]:
         yield json.dumps(cell.get("outputs", []))
 
 
+@lru_cache(maxsize=1024)  # each text is compared with every exercise
 def runs(text: str) -> set[str]:
     """All runs of `NGRAM` words and signs; comment signs do not interrupt them."""
     bare = re.sub(r"^\s*#", "", text, flags=re.M).replace("'", '"')
@@ -69,6 +71,7 @@ def runs(text: str) -> set[str]:
     return {" ".join(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)}
 
 
+@lru_cache(maxsize=1024)
 def shapes(code: str) -> set[str]:
     """The larger simple statements of a code, with all names made alike."""
     try:

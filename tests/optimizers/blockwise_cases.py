@@ -14,7 +14,7 @@ from kit.optimizers import PAPER_RATIOS, AdamW, blockwise
 from kit.training import token_cross_entropy
 from tests.cases import CASES, some_tokens
 
-RATE, RATIO, STEPS = 2.0**-7, 4.0, 20  # powers of two: products are exact
+RATE, RATIO, STEPS = 2.0**-7, 4.0, 8  # powers of two: products are exact
 SHAPES = {"table": (5, 3), "kernel": (3, 4), "bias": (4,)}
 RATIOS = {"table": 2.0, "kernel": RATIO, "bias": 1.0}
 OPTIONS = {"learning_rate": RATE, "weight_decay": 0.1}

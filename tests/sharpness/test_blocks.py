@@ -16,7 +16,8 @@ from kit.sharpness import (
     sharpness,
     top_eigenvalues,
 )
-from tests.cases import CASES, shaken
+from tests.cases import CASES, QUICK, shaken
+from tests.contract import params
 from tests.sharpness.toys import (
     logits_loss,
     matrix_of,
@@ -31,7 +32,7 @@ def sizes(model, by="type"):
     return by_label([np.prod(v.shape) for v in model.trainable_variables], names)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES, QUICK))
 def test_types_hold_the_parameters_of_the_closed_formula(name):
     counts = {role: n for role, n in parameter_counts(CASES[name]).items() if n}
     found = sizes(shaken(name))
