@@ -17,9 +17,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
 
-from benchmarks.cases import ACTIONS, BASE, CASES, PAPER
+from benchmarks.cases import ACTIONS, BASE, CASES, FEATURES, PAPER
 from benchmarks.kit_gpt import config
-from benchmarks.worker import KIT_BASE, MATMUL_FLOPS
+from benchmarks.worker import KIT_BASE, KIT_PLAIN, MATMUL_FLOPS
 from kit.counts import flops_per_token
 
 LATEST = Path(__file__).parent / "latest.json"
@@ -64,7 +64,10 @@ class Peer:
 
 
 def rivals(case: str) -> tuple[str, ...]:
-    """Whom the kit is compared with: a simplified block also with Pre-LN."""
+    """Whom the kit is compared with: a simplified block also with Pre-LN, and what is
+    added to training with training without it."""
+    if CASES[case].feature:
+        return (KIT_PLAIN,)
     return TORCH if CASES[case].block == BASE else (KIT_BASE, *TORCH)
 
 
@@ -84,15 +87,15 @@ def compare(case: str, cores: int, pairs: int) -> list[dict]:
     turns: list[Turn] = []
     for _ in range(pairs):
         turns.append({("matmul", "matmul"): matmul.turn("matmul")})
-        for action in ACTIONS:
+        for action in CASES[case].actions:
             turns[-1] |= {(peer.name, action): peer.turn(action) for peer in peers}
     for peer in (*peers, matmul):
         peer.end()
     rows = []
-    for action in ACTIONS:
+    for action in CASES[case].actions:
         rows += [make_row(case, cores, action, peer, turns) for peer in peers]
-        modes = rows[-len(TORCH) :]
-        faster = min(modes, key=lambda row: row["ratio_median"])
+        modes = [row for row in rows[-len(peers) :] if row["peer"] in TORCH]
+        faster = min(modes, key=lambda row: row["ratio_median"], default=None)
         for row in modes:
             row["faster"] = row is faster
     return rows
@@ -125,6 +128,11 @@ def make_row(
             "ratio_median": median(ratios),
             "ratio_min": min(ratios),
             "ratio_max": max(ratios),
+        }
+    if peer.name == KIT_PLAIN:
+        row |= {
+            "overhead": 1 / row["ratio_median"] - 1,
+            "overhead_allowed": FEATURES[CASES[case].feature],
         }
     if peer.name == KIT_BASE:
         row["bound_by_flops"] = flops[BASE] / flops[CASES[case].block]
@@ -175,6 +183,9 @@ def show(row: dict) -> str:
             f"({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
             f"{' of the faster mode' * row.get('faster', False)}"
         )
+    if "overhead" in row:
+        share, allowed = row["overhead"], row["overhead_allowed"]
+        line += f", which costs {share:+.1%} of the time, up to {allowed:.0%} wanted"
     if "bound_by_flops" in row:
         line += f", by operations {row['bound_by_flops']:.2f}x"
     if "paper_ratio" in row:
@@ -213,7 +224,8 @@ def main() -> None:
         parser.error(f"there is no case {' or '.join(options.case)}")
     if options.pairs < 5:
         sys.exit(f"error: {options.pairs} pairs say little. Use --pairs 5 or more.")
-    if chosen != ["sweep"] and importlib.util.find_spec("torch") is None:
+    peers = {peer for case in chosen if case != "sweep" for peer in rivals(case)}
+    if peers & {*TORCH} and importlib.util.find_spec("torch") is None:
         sys.exit("error: PyTorch is not installed. Run make bench, which installs it.")
     for case in chosen:
         for rows in measure(case, options.pairs):

@@ -20,6 +20,7 @@ class Case:
     Args:
         block: A block of `kit.presets`.
         steps: Steps that are timed at a time; some tenths of a second at least.
+        feature: One of `FEATURES` that is added to plain training, or `None`.
     """
 
     blocks: int
@@ -30,6 +31,12 @@ class Case:
     steps: int
     heads: int = 4
     block: str = "pre-ln"
+    feature: str | None = None
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What is timed: what is added to training costs a forward pass nothing."""
+        return ("train",) if self.feature else tuple(ACTIONS)
 
     def batches(self) -> Batches:
         """The data of all steps, the same for every peer."""
@@ -53,13 +60,26 @@ ADDITION = Case(blocks=6, width=64, context=12, batch=256, vocabulary=14, steps=
 STEPS = {128: 20, 256: 8, 512: 2}
 """Steps of a simplified block at each width."""
 
-CASES = {"text": TEXT, "addition": ADDITION} | {
-    f"{block}-{width}": replace(TEXT, block=block, width=width, batch=4, steps=steps)
-    for width, steps in STEPS.items()
-    for block in PAPER
-}
+FEATURES = {"blockwise": 0.02, "sharpness": 0.05}
+"""What is added to plain training, and the largest share of its time that we allow."""
+
+WATCHED = 4
+"""Batches that sharpness is measured on, each of the size of one for training."""
+
+CASES = (
+    {"text": TEXT, "addition": ADDITION}
+    | {
+        f"{block}-{width}": replace(
+            TEXT, block=block, width=width, batch=4, steps=steps
+        )
+        for width, steps in STEPS.items()
+        for block in PAPER
+    }
+    # One measurement of the sharpness callback in each turn.
+    | {f"text-{name}": replace(TEXT, feature=name, steps=200) for name in FEATURES}
+)
 ACTIONS = {"train": 3, "forward": 1}
-"""What is timed, and how many forward passes it costs (`kit.counts`)."""
+"""What can be timed, and how many forward passes it costs (`kit.counts`)."""
 
 OPTIMIZER = {"learning_rate": 1e-3, "weight_decay": 0.1, "betas": (0.9, 0.99)}
 CLIP_NORM = 1.0

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from benchmarks.cases import CLIP_NORM, OPTIMIZER, Case
+from benchmarks.cases import CLIP_NORM, OPTIMIZER, WATCHED, Case
 from kit.config import ModelConfig
 
 
@@ -22,6 +22,8 @@ def config(case: Case) -> ModelConfig:
 def prepare(case: Case) -> dict[str, Callable[[], object]]:
     """Build everything; the returned functions take all steps of the case."""
     from kit.models import build
+    from kit.rates import BlockRates
+    from kit.sharpness import SharpnessCallback
     from kit.training import TrainConfig, token_cross_entropy
     from kit.training.feeding import feed
     from kit.training.optimizer import make_optimizer
@@ -35,6 +37,7 @@ def prepare(case: Case) -> dict[str, Callable[[], object]]:
         beta_1=beta_1,
         beta_2=beta_2,
         clip_norm=CLIP_NORM,
+        block_rates=BlockRates() if case.feature == "blockwise" else None,
     )
     model = build(config(case))
     model.compile(
@@ -43,10 +46,18 @@ def prepare(case: Case) -> dict[str, Callable[[], object]]:
         jit_compile=True,
         steps_per_execution=math.gcd(case.steps, 10),
     )
-    inputs, targets = (part.reshape(-1, case.context) for part in case.batches())
+    batches = case.batches()
+    inputs, targets = (part.reshape(-1, case.context) for part in batches)
+    watch = SharpnessCallback(list(zip(*batches, strict=True))[:WATCHED])
+    callbacks = [watch] if case.feature == "sharpness" else []
 
     def train() -> None:
-        model.fit(**feed(case.batch, inputs, targets), shuffle=False, verbose=0)
+        model.fit(
+            **feed(case.batch, inputs, targets),
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
 
     def forward() -> object:
         return model.predict(**feed(case.batch, inputs), verbose=0)

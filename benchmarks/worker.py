@@ -53,8 +53,8 @@ def _prepare(peer: str, name: str, cores: int):
 
         from benchmarks import kit_gpt
 
-        if peer == KIT_BASE:
-            case = replace(case, block=BASE)
+        if peer in (KIT_BASE, KIT_PLAIN):
+            case = replace(case, block=BASE, feature=None)
         return time.perf_counter(), kit_gpt.prepare(case)
     if peer == "matmul":
         return time.perf_counter(), {"matmul": _matmul()}
@@ -69,6 +69,9 @@ def _prepare(peer: str, name: str, cores: int):
 
 KIT_BASE = "kit pre-ln"
 """The peer that is Pre-LN in this kit, with the sizes of the case."""
+
+KIT_PLAIN = "kit plain"
+"""The peer that trains the model of the case with nothing added."""
 
 MATMUL, MATMULS = 1024, 10
 MATMUL_FLOPS = MATMULS * 2 * MATMUL**3

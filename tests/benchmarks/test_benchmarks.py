@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks import kit_gpt
-from benchmarks.__main__ import LATEST, TORCH, flops_of, make_row, rivals
-from benchmarks.cases import ACTIONS, BASE, CASES, PAPER, Case
-from benchmarks.worker import KIT_BASE
+from benchmarks.__main__ import LATEST, TORCH, flops_of, make_row, rivals, show
+from benchmarks.cases import BASE, CASES, FEATURES, PAPER, WATCHED, Case
+from benchmarks.worker import KIT_BASE, KIT_PLAIN
 from kit.counts import parameter_counts
+from kit.sharpness import SharpnessCallback
 
 NEEDS_TORCH = "the peer needs PyTorch; make bench installs it"
 SMALL = Case(blocks=3, width=16, context=6, batch=2, vocabulary=11, steps=1)
@@ -110,21 +111,24 @@ def test_data_are_shifted_by_one_and_fill_the_context(name):
     assert inputs.max() == case.vocabulary - 1
 
 
+class Peer:
+    ready = {"import_seconds": 1.0, "start_to_first_steps_seconds": 2.0}
+
+    def __init__(self, name):
+        self.name = name
+
+
+def turn(rival, ours, theirs):
+    seconds = {"kit": ours, rival: theirs}
+    return {("matmul", "matmul"): {"seconds": 1.0}} | {
+        (name, "train"): {"seconds": value, "peak_megabytes": 100.0}
+        for name, value in seconds.items()
+    }
+
+
 def test_a_ratio_is_made_turn_by_turn_and_stands_beside_what_operations_allow():
-    class Peer:
-        ready = {"import_seconds": 1.0}
-
-        def __init__(self, name):
-            self.name = name
-
-    def turn(ours, theirs):
-        seconds = {"kit": ours, KIT_BASE: theirs}
-        return {("matmul", "matmul"): {"seconds": 1.0}} | {
-            (name, "train"): {"seconds": value, "peak_megabytes": 100.0}
-            for name, value in seconds.items()
-        }
-
-    turns = [turn(1.0, 1.1), turn(4.0, 4.8), turn(2.0, 2.6)]
+    pairs = [(1.0, 1.1), (4.0, 4.8), (2.0, 2.6)]
+    turns = [turn(KIT_BASE, *pair) for pair in pairs]
     row = make_row("sas-p-512", 2, "train", Peer(KIT_BASE), turns)
     assert row["name"] == "train sas-p-512, 2 cores"
     assert row["ratio_median"] == pytest.approx(1.2)
@@ -142,20 +146,43 @@ def test_a_ratio_is_made_turn_by_turn_and_stands_beside_what_operations_allow():
     )
 
 
+@pytest.mark.parametrize("feature", FEATURES)
+def test_what_is_added_to_training_is_a_share_of_plain_training(feature):
+    case = f"text-{feature}"
+    assert rivals(case) == (KIT_PLAIN,) and CASES[case].actions == ("train",)
+    pairs = [(1.1, 1.0), (4.0, 4.0), (2.04, 2.0)]
+    turns = [turn(KIT_PLAIN, *pair) for pair in pairs]
+    row = make_row(case, 1, "train", Peer(KIT_PLAIN), turns)
+    assert row["overhead"] == pytest.approx(0.02)
+    assert row["overhead_allowed"] == FEATURES[feature]
+    assert f"{FEATURES[feature]:.0%} wanted" in show(row)
+    same_tokens = make_row(case, 1, "train", Peer("kit"), turns)["tokens_per_second"]
+    assert row["tokens_per_second"] / same_tokens == pytest.approx(2.04 / 2.0)
+
+
+def test_a_turn_holds_one_measurement_of_the_callback_at_its_default_schedule():
+    case = CASES["text-sharpness"]
+    watch = SharpnessCallback([])
+    assert (watch.every, watch.steps) == (case.steps, [])
+    assert WATCHED < case.steps
+
+
 STORED = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(
+    "action, case", [(action, name) for name in CASES for action in CASES[name].actions]
+)
 def test_stored_rows_of_a_case_cover_all_cores_and_peers(case, action):
     rows = [row for row in STORED if row["name"].startswith(f"{action} {case}, ")]
     if not rows:
         pytest.skip(f"{action} {case} is not among the stored rows yet")
     names = [f"{action} {case}, {cores}" for cores in ("1 core", "2 cores")]
     compared = {(row["name"], row["peer"]) for row in rows if "ratio_median" in row}
-    assert compared == {(name, peer) for name in names for peer in rivals(case)}
+    peers = {*rivals(case)}
+    assert compared == {(name, peer) for name in names for peer in peers}
     faster = [row for row in rows if row.get("faster")]
-    assert [row["name"] for row in faster] == names
+    assert [row["name"] for row in faster] == (names if {*TORCH} & peers else [])
     assert {row["peer"] for row in faster} <= set(TORCH)
     for row in rows:
         if "ratio_median" in row:
