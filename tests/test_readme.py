@@ -1,7 +1,7 @@
 """The README does what it says.
 
 Run: every `kit` line of a block (`make reproduce` at the smallest budget), the Python
-block, `kit hint` and `kit check`. Only parsed: the other commands in sentences and
+blocks, `kit hint` and `kit check`. Only parsed: the other commands in sentences and
 tables. Only looked up: the targets of `make`, and the files that links name.
 """
 
@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
@@ -91,15 +92,28 @@ def test_the_commands_of_a_learner(line, code, told, tmp_path):
 
 
 @pytest.mark.slow
-def test_python_block(tmp_path):
-    (block,) = PYTHON
-    assert len(block.splitlines()) <= 20
-    lines = run([sys.executable, "-c", block], tmp_path).splitlines()
+def test_python_blocks(tmp_path):
+    """One after the other: the last goes on with the data of that before it."""
+    assert all(len(block.splitlines()) <= 20 for block in PYTHON)
+    lines = run([sys.executable, "-c", "".join(PYTHON)], tmp_path).splitlines()
     found = dict(
         line.rsplit(" ", 1) for line in lines if line.startswith(("base", "bl"))
     )
     assert set(found) == {"base", "block 1: attention_skip 1 → 0"}
     assert all(0 <= float(value) <= 1 for value in found.values())
+    rows = {
+        name: literal_eval(row)
+        for name, _, row in (line.partition(": ") for line in lines)
+        if name in ("functional", "subclassed")
+    }
+    assert [*rows["functional"]] == [
+        "step",
+        "sharpness_embedding",
+        "sharpness_other",
+        "sharpness_head",
+    ]
+    assert [*rows["subclassed"]] == ["step", "sharpness_matrices", "sharpness_vectors"]
+    assert all(row["step"] == 16 and min(row.values()) > 0 for row in rows.values())
 
 
 @pytest.mark.parametrize("path", readme.pages(), ids=lambda path: path.parent.name)

@@ -1,6 +1,6 @@
 """Results by block: the variables of a model in groups, and curvature of each group."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ from kit.counts import ROLES
 from kit.errors import KitError, known
 from kit.layers.tags import tag_of
 from kit.models import Transformer, named_weights
+from kit.optimizers.labels import REST, Label, label_of
 from kit.sharpness.algorithms import (
     Eigenpair,
     Estimate,
@@ -18,9 +19,7 @@ from kit.sharpness.algorithms import (
 )
 from kit.sharpness.operators import Operator
 
-Label = Callable[[Any], str | None]
-By = str | Label
-REST = "other"
+By = str | Label | Mapping[str, Any]
 GROUPINGS = ("type", "part", "layer", "layer/type", "layer/part")
 
 # What the kit's layers call a matrix -> what papers call it.
@@ -48,8 +47,9 @@ def labels(model: keras.Model, by: By = "type") -> list[str]:
         by: For kit models `"type"` (Emb, QK, VO, FFN, Norm, other), `"part"` (Q, K, V,
             O, in, out, each norm, embedding, positions, head, each gain), `"layer"`
             (block_0 and so on), or `"layer/type"` and `"layer/part"` for both. For any
-            model a function of a variable that returns its label; `None` becomes
-            `"other"`.
+            model what `kit.optimizers.blockwise` takes: a function of a variable that
+            returns its label, or label -> layers and variables. A variable that has
+            none is `"other"`.
 
     Raises:
         KitError: `by` is unknown, or a name where the model is not one of the kit.
@@ -61,14 +61,16 @@ def labels(model: keras.Model, by: By = "type") -> list[str]:
         >>> sorted(set(labels(model))), labels(model, "part")[:2]
         (['Emb', 'FFN', 'Norm', 'QK', 'VO'], ['embedding', 'positions'])
     """
+    if isinstance(by, Mapping):
+        by = label_of(by)
     if not isinstance(by, str):
         return [by(variable) or REST for variable in model.trainable_variables]
     known("grouping", by, GROUPINGS)
     if not isinstance(model, Transformer):
         raise KitError(
             f"by={by!r} for {model.name!r}, which is no model of kit.models.build",
-            "Give by= a function of a variable that returns its label, such as "
-            "lambda variable: variable.path.split('/')[0]",
+            "Give by= {'label': layers and variables}, or a function of a variable, "
+            "such as lambda variable: variable.name",
         )
     names = {id(variable): key for key, variable in named_weights(model).items()}
     found = []

@@ -1,5 +1,6 @@
 """Sharpness while any Keras model trains."""
 
+import time
 from collections.abc import Iterable
 from math import inf
 from typing import Any
@@ -20,13 +21,15 @@ class SharpnessCallback(keras.callbacks.Callback):
 
     Args:
         batches: What to measure on: a few (inputs, targets) pairs of one shape.
-        by: `"type"` and so on for kit models; for any other a function of a variable
-            that returns its label, such as `lambda v: v.path.split("/")[0]`.
+        by: `"type"` and so on for kit models; for any other, labels as `blockwise`
+            takes them: label -> layers, or a function of a variable. See
+            `kit.sharpness.labels`.
         steps: A number n for every n-th step, from 0 on; or the steps themselves.
         **options: `targets`, `loss` and `seed` of `FisherSharpness`.
 
     Attributes:
         rows: One dict for each measurement: `step`, and `sharpness_...` by label.
+        seconds: Wall time of all measurements. The first compiles, which takes longest.
 
     Example:
         >>> import numpy as np
@@ -50,6 +53,7 @@ class SharpnessCallback(keras.callbacks.Callback):
         super().__init__()
         self.measure = FisherSharpness(batches, by, **options)
         self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
         if isinstance(steps, Iterable):
             self.every, self.steps = 0, sorted(whole("steps", s, 0) for s in steps)
         else:
@@ -76,7 +80,9 @@ class SharpnessCallback(keras.callbacks.Callback):
         self.before += step - self.at_most
         self.at_most = step
         if step >= self.due:
+            started = time.perf_counter()
             self.rows.append({"step": step, **self.measure(self.model)})
+            self.seconds += time.perf_counter() - started
             self.due = self._next(step + 1)
 
     def _next(self, step: int) -> float:

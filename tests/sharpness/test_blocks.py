@@ -74,12 +74,15 @@ def test_labels_survive_saving(tmp_path):
     assert labels(again, "layer/part") == labels(model, "layer/part")
 
 
-def test_any_model_by_a_function():
+def test_any_model_by_a_function_or_by_its_layers():
     model = small_model()
     names = labels(
         model, lambda variable: variable.name if len(variable.shape) > 1 else None
     )
     assert names == ["kernel", "other", "kernel", "other"]
+    hidden, head = model.layers
+    owners = {"first": hidden, "bias": [head.bias]}
+    assert labels(model, owners) == ["first", "first", "other", "bias"]
     with pytest.raises(KitError, match="no model of kit.models.build"):
         labels(model, "type")
     with pytest.raises(KitError, match="unknown grouping 'typ'.*Did you mean 'type'"):
