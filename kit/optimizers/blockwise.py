@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kit.errors import KitError
-from kit.optimizers.dense import AdamW, Lion
+from kit.optimizers.dense import SGD, AdamW, Lion, Muon
 from kit.optimizers.labels import Blocks, Label, label_of, role
 from kit.optimizers.schedules import BlockSchedule
 
@@ -138,7 +138,9 @@ def blockwise(
     kept by the order of the variables, because paths change when a model is loaded.
 
     Args:
-        optimizer: Any Keras optimizer that is not built yet. For float16, put
+        optimizer: Any Keras optimizer that is not built yet. On TensorFlow, Keras' own
+            take other steps with embeddings than elsewhere; those of `kit.optimizers`
+            (`AdamW`, `Lion`, `Muon`, `SGD`) do not. For float16, put
             `keras.optimizers.LossScaleOptimizer` around the result, as Keras does by
             itself with the policy `mixed_float16`.
         ratios: Label -> learning rate of the block, as a multiple of the optimizer's;
@@ -270,5 +272,5 @@ _KERAS = [
     and issubclass(kind, keras.optimizers.Optimizer)
     and kind not in (keras.optimizers.Optimizer, *NESTING)
 ]
-for _kind in (*_KERAS, AdamW, Lion):  # so that saved models find them
+for _kind in (*_KERAS, AdamW, Lion, Muon, SGD):  # so that saved models find them
     blockwise_class(_kind)

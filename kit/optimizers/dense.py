@@ -1,4 +1,4 @@
-"""AdamW and Lion that take the same step on every backend."""
+"""Keras' optimizers with gradients that are the same on every backend."""
 
 from typing import Any
 
@@ -23,12 +23,13 @@ class Dense(keras.optimizers.Optimizer):
     Adding zeros of the variable's shape makes the gradient what it is elsewhere.
 
     Example:
-        >>> class SGD(Dense, keras.optimizers.SGD):
+        >>> class RMSprop(Dense, keras.optimizers.RMSprop):
         ...     pass
         >>> weight = keras.Variable([1.0, 1.0])
-        >>> SGD(learning_rate=0.5).apply([ops.convert_to_tensor([2.0, -1.0])], [weight])
-        >>> ops.convert_to_numpy(weight).tolist()
-        [0.0, 1.5]
+        >>> optimizer = RMSprop(learning_rate=0.5, rho=0.0)
+        >>> optimizer.apply([ops.convert_to_tensor([3.0, -0.5])], [weight])
+        >>> ops.convert_to_numpy(weight).round(3).tolist()
+        [0.5, 1.5]
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
@@ -65,4 +66,37 @@ class Lion(Dense, keras.optimizers.Lion):
         >>> optimizer.apply([ops.convert_to_tensor([3.0, -0.5])], [weight])
         >>> ops.convert_to_numpy(weight).tolist()  # the sign is all that counts
         [0.5, 1.5]
+    """
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Muon(Dense, keras.optimizers.Muon):
+    """`keras.optimizers.Muon` with dense gradients.
+
+    Args:
+        *args, **kwargs: As for `keras.optimizers.Muon`, which is AdamW for embeddings
+            and for all that is no matrix.
+
+    Example:
+        >>> weight = keras.Variable([[0.0, 0.0], [0.0, 0.0]])
+        >>> optimizer = Muon(learning_rate=0.5)
+        >>> optimizer.apply([ops.convert_to_tensor([[9.0, 1.0], [0.0, 2.0]])], [weight])
+        >>> ops.convert_to_numpy(weight).round(1).tolist()  # a rotation, nearly
+        [[-0.1, 0.0], [0.0, -0.1]]
+    """
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class SGD(Dense, keras.optimizers.SGD):
+    """`keras.optimizers.SGD` with dense gradients, for clipping by the right norm.
+
+    Args:
+        *args, **kwargs: As for `keras.optimizers.SGD`.
+
+    Example:
+        >>> weight = keras.Variable([1.0, 1.0])
+        >>> optimizer = SGD(learning_rate=0.5, global_clipnorm=2.5)
+        >>> optimizer.apply([ops.convert_to_tensor([3.0, -4.0])], [weight])
+        >>> ops.convert_to_numpy(weight).round(3).tolist()
+        [0.25, 2.0]
     """

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kit.models import build, named_weights
-from kit.optimizers import PAPER_RATIOS, AdamW, blockwise
+from kit.optimizers import PAPER_RATIOS, SGD, AdamW, Lion, Muon, blockwise
 from kit.training import token_cross_entropy
 from tests.cases import CASES, some_tokens
 
@@ -26,6 +26,7 @@ KERAS = {
 }
 for _abstract in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer"):
     del KERAS[_abstract]
+DENSE = {"AdamW": AdamW, "Lion": Lion, "Muon": Muon, "SGD": SGD}
 KINDS = {**KERAS, "kit's AdamW": AdamW}
 
 
@@ -63,10 +64,10 @@ def steps(optimizer, names=tuple(SHAPES), count=STEPS):
     return {k: np.asarray(v) for k, v in zip(names, variables, strict=True)}
 
 
-def kit_model_steps():
+def kit_model_steps(name):
     """A kit model with its roles; the embedding has sparse gradients on TensorFlow."""
     model = build(CASES["untied"], seed=7)
-    optimizer = AdamW(1e-3, weight_decay=0.1, global_clipnorm=1.0)
+    optimizer = DENSE[name](1e-3, weight_decay=0.1, global_clipnorm=1.0)
     model.compile(
         blockwise(optimizer, PAPER_RATIOS), token_cross_entropy, run_eagerly=True
     )
@@ -78,7 +79,11 @@ def kit_model_steps():
 
 def everything():
     """What another backend has to agree with, under flat names."""
-    found = {f"kit {key}": value for key, value in kit_model_steps().items()}
+    found = {
+        f"kit {name} {key}": value
+        for name in DENSE
+        for key, value in kit_model_steps(name).items()
+    }
     made = {name: by_block(name, global_clipnorm=0.5) for name in KINDS}
     made["plain ScheduleFreeAdamW"] = plain("ScheduleFreeAdamW")
     for name, optimizer in made.items():

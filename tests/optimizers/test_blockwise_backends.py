@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.optimizers.blockwise_cases import KINDS, RATE, SHAPES, everything
+from tests.optimizers.blockwise_cases import DENSE, KINDS, RATE, SHAPES, everything
 from tests.other_backend import results
 
 HERE = keras.backend.backend()
@@ -56,8 +56,10 @@ def test_keras_own_schedule_free_adamw_does_not(backend):
     assert (apart(f"plain {OTHERWISE}", backend) < STEP) == both_alias
 
 
-def test_a_kit_model_takes_the_same_steps(backend):
+@pytest.mark.parametrize("name", DENSE)
+def test_a_kit_model_takes_the_same_steps(name, backend):
+    """Its embedding too, under a global norm, where TensorFlow's gradient is sparse."""
     there = results(backend, MODULE)
     for key, weight in here().items():
-        if key.startswith("kit "):
+        if key.startswith(f"kit {name} "):
             assert np.abs(weight - there[key]).max() < 0.01 * 1e-3, key
