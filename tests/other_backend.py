@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,14 +18,8 @@ import numpy as np
 from kit.data import IGNORED, Addition
 from kit.models import build, named_weights
 from kit.optimizers import AdamW
-from kit.sharpness import (
-    FisherOperator,
-    FisherSharpness,
-    GaussNewtonOperator,
-    HessianOperator,
-)
 from kit.training import TrainConfig, Trainer, token_cross_entropy
-from tests.cases import CASES, case_logits, shake, shaken, some_tokens
+from tests.cases import CASES, case_logits, shaken, some_tokens
 from tests.layers.derivatives import PAIRS, derivatives
 from tests.layers.layer_cases import LAYERS, input_shape
 
@@ -93,27 +86,6 @@ def optimizer_steps(name: str, optimizer=AdamW) -> dict[str, np.ndarray]:
     return {key: np.asarray(weight) for key, weight in named_weights(model).items()}
 
 
-def curvature() -> dict[str, np.ndarray]:
-    """Products of curvature matrices with a vector, and traces of the Fisher matrix.
-
-    Of a block with embeddings, layer norms and gradients of the kit's own.
-    """
-    config = replace(CASES["pre-ln"], blocks=CASES["pre-ln"].blocks[:1])
-    model, tokens = shake(build(config)), some_tokens(config, batch=2)
-    targets = np.roll(tokens, -1, axis=1)
-    targets[:, ::3] = IGNORED
-    batches, compile = [(tokens, targets)], keras.backend.backend() == "jax"
-    operators = {
-        "Hessian": HessianOperator(model, batches, compile=compile),
-        "Gauss-Newton": GaussNewtonOperator(model, batches, compile=compile),
-        "Fisher": FisherOperator(model, batches, compile=compile, targets="sampled"),
-    }
-    vector = np.random.default_rng(0).standard_normal(operators["Hessian"].size)
-    traces = FisherSharpness(batches, loss=token_cross_entropy).traces(model)
-    products = {key: operator(vector) for key, operator in operators.items()}
-    return {**products, "traces": traces}
-
-
 def history() -> np.ndarray:
     """Training and validation losses of the first steps of a run."""
     config = CASES["pre-ln"].__class__(
@@ -139,8 +111,6 @@ def everything(trains: bool) -> dict[str, np.ndarray]:
         for name in OPTIMIZED:
             for key, weight in optimizer_steps(name).items():
                 found[f"steps {name} {key}"] = weight
-        for key, value in curvature().items():
-            found[f"curvature {key}"] = value
         found["history"] = history()
         for name, (ours, _, shapes) in PAIRS.items():
             for way, values in derivatives(ours, shapes).items():

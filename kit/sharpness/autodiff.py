@@ -81,8 +81,11 @@ def _torch(function: Callable) -> Callable:
     import torch
 
     def call(tensors: Tensors) -> Tensors:
+        # New names for the same values: what the function closes over may be made of
+        # the old ones, and is constant here, as on other backends.
         tensors = [
-            t if t.requires_grad else t.detach().requires_grad_() for t in tensors
+            t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+            for t in tensors
         ]
         value = function(tensors)
         if not value.requires_grad:
