@@ -80,9 +80,10 @@ class Muon(Dense, keras.optimizers.Muon):
     Example:
         >>> weight = keras.Variable([[0.0, 0.0], [0.0, 0.0]])
         >>> optimizer = Muon(learning_rate=0.5)
-        >>> optimizer.apply([ops.convert_to_tensor([[9.0, 1.0], [0.0, 2.0]])], [weight])
-        >>> ops.convert_to_numpy(weight).round(1).tolist()  # a rotation, nearly
-        [[-0.1, 0.0], [0.0, -0.1]]
+        >>> optimizer.apply([ops.convert_to_tensor([[9.0, 0.0], [0.0, 2.0]])], [weight])
+        >>> moved = ops.convert_to_numpy(weight)
+        >>> bool(0.5 < moved[0, 0] / moved[1, 1] < 2)  # 9 and 2 moved it nearly alike
+        True
     """
 
 
