@@ -9,6 +9,7 @@ import keras
 
 from kit.checks import whole
 from kit.sharpness.fisher import FisherSharpness
+from kit.sharpness.operators import tensors
 
 
 class SharpnessCallback(keras.callbacks.Callback):
@@ -60,6 +61,11 @@ class SharpnessCallback(keras.callbacks.Callback):
             self.every, self.steps = whole("steps", steps), []
 
     def on_train_begin(self, logs: Any = None) -> None:
+        if (
+            not self.model.built
+        ):  # a subclassed one, which `fit` builds at its first batch
+            inputs, _ = self.measure.batches[0]
+            self.model(tensors(inputs))
         self.at_most = self.before = int(self.model.optimizer.iterations)
         done = bool(self.rows) and self.rows[-1]["step"] == self.at_most
         self.due = self._next(self.at_most + done)
