@@ -1,7 +1,7 @@
 """From a config to a model: this and `kit.models.parts` alone look at its fields."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 from kit.config import ModelConfig
 from kit.layers import (
     AttentionBias,
+    Block,
     LearnedPositions,
     SinusoidalPositions,
     tag,
@@ -96,9 +97,26 @@ def named_weights(model: Transformer) -> dict[str, keras.Variable]:
         >>> list(named_weights(build(config)))[:3]
         ['embedding/embeddings', 'positions/table', 'block_0/norm_0/gamma']
     """
+    return _weights(_named_layers(model))
+
+
+def block_weights(block: Block, index: int = 0) -> dict[str, keras.Variable]:
+    """The weights of one block under the names that `named_weights` gives them.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=9, context_length=8)
+        >>> list(block_weights(build(config).blocks[1], 1))[:2]
+        ['block_1/norm_0/gamma', 'block_1/norm_0/beta']
+    """
+    return _weights(_layers_of(block, f"block_{index}"))
+
+
+def _weights(
+    layers: Iterable[tuple[str, keras.layers.Layer]],
+) -> dict[str, keras.Variable]:
     return {
         f"{prefix}/{variable.name}": variable
-        for prefix, layer in _named_layers(model)
+        for prefix, layer in layers
         for variable in layer.weights
     }
 
@@ -108,16 +126,20 @@ def _named_layers(model: Transformer) -> Iterator[tuple[str, keras.layers.Layer]
     if model.positions is not None:
         yield "positions", model.positions
     for index, block in enumerate(model.blocks):
-        for sub_block in block.sub_blocks:
-            if sub_block.norm is not None:
-                yield f"block_{index}/{sub_block.norm.name}", sub_block.norm
-            for part in ("attention", "feed_forward"):
-                if getattr(sub_block, part) is not None:
-                    yield f"block_{index}/{part}", getattr(sub_block, part)
-            for gain in sub_block.gains:
-                yield f"block_{index}", gain
+        yield from _layers_of(block, f"block_{index}")
     if model.final_norm is not None:
         yield "final_norm", model.final_norm
+
+
+def _layers_of(block: Block, prefix: str) -> Iterator[tuple[str, keras.layers.Layer]]:
+    for sub_block in block.sub_blocks:
+        if sub_block.norm is not None:
+            yield f"{prefix}/{sub_block.norm.name}", sub_block.norm
+        for part in ("attention", "feed_forward"):
+            if getattr(sub_block, part) is not None:
+                yield f"{prefix}/{part}", getattr(sub_block, part)
+        for gain in sub_block.gains:
+            yield prefix, gain
 
 
 def _make_variables(model: Transformer, config: ModelConfig) -> None:

@@ -65,15 +65,24 @@ class Transformer(keras.Model):
     def call(
         self, tokens: Any, cache: Any = None, start: Any = 0, training: bool = False
     ) -> Any:
-        x = self.embedding(tokens)
-        if self.positions is not None:
-            x = self.positions(x, start=start)
-        tap("embedding", x)
+        x = self.embed(tokens, start)
         keys = tokens if cache is None else cache.see(tokens, start)
         bias = self.attention_bias(keys, queries=tokens.shape[1], start=start)
         for index, block in enumerate(self.blocks):
             layer_cache = None if cache is None else cache.layers[index]
             x = block(x, bias=bias, cache=layer_cache, start=start, training=training)
+        return self.logits(x)
+
+    def embed(self, tokens: Any, start: Any = 0) -> Any:
+        """(batch, time) tokens to the stream (batch, time, width) before the blocks."""
+        x = self.embedding(tokens)
+        if self.positions is not None:
+            x = self.positions(x, start=start)
+        tap("embedding", x)
+        return x
+
+    def logits(self, x: Any) -> Any:
+        """The stream after the blocks to (batch, time, vocabulary_size), float32."""
         if self.final_norm is not None:
             x = self.final_norm(x)
         tap("final_norm", x)

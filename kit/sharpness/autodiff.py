@@ -1,4 +1,4 @@
-"""Derivatives of functions of tensors: the one file that knows the backends.
+"""Derivatives of functions of tensors: the one file that knows how backends make them.
 
 Everything is made of one primitive, a gradient that can be differentiated again. There
 is no forward mode: JAX refuses it for the kit's own gradients
@@ -99,30 +99,6 @@ def _torch(function: Callable) -> Callable:
 
 
 _GRADIENTS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
-
-
-def compiled(function: Callable, xla: bool = False) -> Callable:
-    """The same function of nested lists of arrays, compiled where the backend can.
-
-    Args:
-        function: Has no side effects; what it reads beside its arguments is frozen.
-        xla: On TensorFlow, compile with XLA: slower to start, faster to repeat. JAX
-            always does, torch never.
-
-    Example:
-        >>> float(compiled(lambda tensors: tensors[0] + 1)([ops.ones(())]))
-        2.0
-    """
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function, jit_compile=xla, autograph=False)
-    if backend == "jax":
-        import jax
-
-        return jax.jit(function)
-    return function
 
 
 def dot(left: Tensors, right: Tensors) -> Any:

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kit.compiled import compiled
 from kit.errors import KitError
 from kit.sharpness.algorithms import Estimate
-from kit.sharpness.autodiff import Tensors, compiled, gradient
+from kit.sharpness.autodiff import Tensors, gradient
 from kit.sharpness.blocks import By, by_label, labels
 from kit.sharpness.objective import Objective
 from kit.sharpness.operators import forward, state, tensors

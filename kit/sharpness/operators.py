@@ -19,10 +19,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kit.compiled import compiled
 from kit.errors import KitError
 from kit.sharpness.autodiff import (
     Tensors,
-    compiled,
     gradient,
     hessian_vector_product,
     jacobian_vector_product,

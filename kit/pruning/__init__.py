@@ -1,0 +1,57 @@
+"""Structured pruning: two-stage pruning (2SSP, 2501.17771) and its rivals.
+
+Three nouns: `scores` say what a neuron is worth, `allocation` how much goes where, and
+`surgery` makes the smaller model.
+"""
+
+from kit.pruning.allocation import (
+    Allocation,
+    allocate,
+    attention_share,
+    block_parameters,
+    closed_rule,
+    even_rule,
+    feed_forward_rule,
+    sparsity_of,
+)
+from kit.pruning.calibration import Calibration, activities
+from kit.pruning.evaluation import Evaluator, perplexity
+from kit.pruning.greedy import Removal, remove_greedily
+from kit.pruning.scores import SCORES, Activity, best, score_neurons
+from kit.pruning.surgery import (
+    Part,
+    keep_neurons,
+    parts_of,
+    parts_of_blocks,
+    path,
+    remove_parts,
+    smaller_config,
+)
+
+__all__ = [
+    "SCORES",
+    "Activity",
+    "Allocation",
+    "Calibration",
+    "Evaluator",
+    "Part",
+    "Removal",
+    "activities",
+    "allocate",
+    "attention_share",
+    "best",
+    "block_parameters",
+    "closed_rule",
+    "even_rule",
+    "feed_forward_rule",
+    "keep_neurons",
+    "parts_of",
+    "parts_of_blocks",
+    "path",
+    "perplexity",
+    "remove_greedily",
+    "remove_parts",
+    "score_neurons",
+    "smaller_config",
+    "sparsity_of",
+]

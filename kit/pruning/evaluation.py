@@ -1,0 +1,133 @@
+"""What a model loses without some of its parts, for many choices of parts at once."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from kit.data import IGNORED, Batch
+from kit.errors import KitError
+from kit.models import Transformer
+from kit.pruning.pieces import Pieces, divergences, losses
+from kit.pruning.surgery import KINDS, Part, Path, path
+
+Removed = Collection[Part]
+
+
+class Evaluator:
+    """The loss of a model without some parts, on one batch.
+
+    Models that begin with the same blocks share the work on them: the stream before
+    each block of the last model is kept, and the next one is run from the first block
+    in which they differ. Many candidates are run in the order in which they share most,
+    which halves the work of a greedy step: candidate i of B costs B - i blocks and not
+    B. Nothing is built, copied or traced for a candidate.
+
+    Memory: one stream (sequences, time, width) for each block.
+
+    Args:
+        model: A kit model; it is not changed.
+        batch: What the loss is of.
+        measure: `"loss"`, or `"divergence"` for the Kullback-Leibler divergence from
+            the whole model's predictions.
+        xla: See `Pieces`.
+
+    Attributes:
+        candidates: Choices evaluated so far.
+
+    Raises:
+        KitError: The model's own loss is not finite.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(3, vocabulary_size=14, context_length=12)
+        >>> tokens = np.arange(12)[None] % 14
+        >>> evaluator = Evaluator(build(config), Batch(tokens, np.roll(tokens, -1)))
+        >>> dense, without = evaluator.losses([(), [Part("attention", 2)]])
+        >>> evaluator.pieces.evaluations  # three blocks, and the last one again
+        4
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        batch: Batch,
+        measure: str = "loss",
+        xla: bool = False,
+        pieces: Pieces | None = None,
+    ):
+        self.model = model
+        self.pieces = pieces or Pieces(model, xla)
+        self.candidates = 0
+        self._kept = batch.targets != IGNORED
+        self._path: Path = ()
+        x, self._bias = self.pieces.embed(batch.inputs)
+        self._streams = [x]  # before each block of the path, and after the last
+        self._targets = batch.targets.astype("int32")
+        self._of: Callable = losses
+        if measure == "divergence":
+            self._targets, self._of = self._run(path(model.config)), divergences
+
+    def loss(self, removed: Removed = ()) -> float:
+        """Mean over the targets, in nats; infinity where it is not a number."""
+        self.candidates += 1
+        x = self._run(path(self.model.config, removed))
+        found = self.pieces.head(self._of, x, self._targets)
+        mean = float(np.mean(found[self._kept], dtype="float64"))
+        return math.inf if math.isnan(mean) else mean
+
+    def losses(self, choices: Sequence[Removed]) -> list[float]:
+        """The loss of each choice, in the given order."""
+        order = sorted(range(len(choices)), key=lambda i: self._key(choices[i]))
+        found = {i: self.loss(choices[i]) for i in order}
+        return [found[i] for i in range(len(choices))]
+
+    def dense(self) -> float:
+        """The loss of the whole model.
+
+        Raises:
+            KitError: It is not finite.
+        """
+        found = self.loss()
+        if not math.isfinite(found):
+            raise KitError(
+                f"the model's own loss on the calibration data is {found}",
+                "Look at its weights: they, or what they compute, hold NaN or infinity",
+            )
+        return found
+
+    def _run(self, wanted: Path) -> Any:
+        """The stream after the blocks of a path; run from where it leaves the last."""
+        shared = 0
+        while shared < min(len(wanted), len(self._path)):
+            if wanted[shared] != self._path[shared]:
+                break
+            shared += 1
+        del self._streams[shared + 1 :]
+        self._path = wanted[:shared]  # true at every time, also after an interrupt
+        for index, block in wanted[shared:]:
+            x = self.pieces.block(index, block, self._streams[-1], self._bias)
+            self._streams.append(x)
+            self._path += ((index, block),)
+        return self._streams[-1]
+
+    def _key(self, removed: Removed) -> tuple[bool, ...]:
+        """Sorted by it, a choice stands beside those that begin with the same blocks,
+        and after the whole model come those that differ from it late."""
+        return tuple(
+            Part(kind, index) in removed
+            for index in range(len(self.model.blocks))
+            for kind in KINDS
+        )
+
+
+def perplexity(loss: float) -> float:
+    """exp of a mean loss in nats, infinity where that is too large for a number.
+
+    Example:
+        >>> round(perplexity(math.log(50)), 6), perplexity(1e4)
+        (50.0, inf)
+    """
+    return math.exp(loss) if loss < 709 else math.inf

@@ -1,0 +1,161 @@
+"""A model in pieces that are compiled apart: blocks of one kind share one function."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kit.blocks import BlockConfig
+from kit.compiled import compiled
+from kit.config import ModelConfig
+from kit.layers.taps import Collector
+from kit.models import Transformer, named_weights
+from kit.models.build import block_weights
+from kit.models.parts import make_block
+from kit.training.scoring import token_losses
+
+
+class Pieces:
+    """Embedding, blocks and head of a model, to be run one by one.
+
+    A block is a function of its weights and of the stream, traced once for each kind
+    of block (each `BlockConfig`): twelve equal blocks, with or without attention, cost
+    two traces. A block can be run as another kind than it is, as far as it has the
+    weights: so it is run without its attention. The model is not changed, and its
+    weights are read where they are, not copied.
+
+    Args:
+        model: A kit model.
+        xla: On TensorFlow, compile with XLA: slower to start, faster to repeat.
+
+    Attributes:
+        evaluations: Blocks run so far, each times the number of sequences.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> pieces = Pieces(build(config))
+        >>> x, bias = pieces.embed(np.zeros((3, 12), "int32"))
+        >>> for index, block in enumerate(config.blocks):
+        ...     x = pieces.block(index, block, x, bias)
+        >>> tuple(x.shape), pieces.evaluations, pieces.traces
+        ((3, 12, 64), 6, 1)
+    """
+
+    def __init__(self, model: Transformer, xla: bool = False):
+        self.model = model
+        self.xla = xla
+        self.evaluations = 0
+        self.weights = named_weights(model)
+        head = [model.embedding]
+        if model.final_norm is not None:
+            head.append(model.final_norm)
+        self._head_weights = [w for layer in head for w in layer.weights]
+        self._kinds: dict[tuple[BlockConfig, Any], _Kind] = {}
+        self._heads: dict[Any, Callable] = {}
+
+    @property
+    def traces(self) -> int:
+        """Kinds of blocks met so far; each was traced once for each shape of input."""
+        return len(self._kinds)
+
+    def embed(self, tokens: np.ndarray) -> tuple[Any, Any]:
+        """(batch, time) tokens to the stream before block 0, and the attention bias."""
+        tokens = ops.convert_to_tensor(tokens, "int32")
+        bias = self.model.attention_bias(tokens, queries=tokens.shape[1])
+        return _constant(self.model.embed(tokens)), bias
+
+    def block(
+        self,
+        index: int,
+        kind: BlockConfig,
+        x: Any,
+        bias: Any,
+        watch: Callable | None = None,
+        *seen: Any,
+    ) -> Any:
+        """The stream after block `index`, run as `kind`.
+
+        Args:
+            index: Whose weights.
+            kind: The block's config, or one with fewer parts.
+            x: (batch, time, width).
+            bias: Of `embed`.
+            watch: Compiled into the block: `watch(hidden, *seen)` gets the hidden
+                state of the feed-forward (batch, time, neurons), and what it returns is
+                returned beside the stream.
+            *seen: Further arrays for `watch`.
+        """
+        key = (kind, watch)
+        if key not in self._kinds:
+            self._kinds[key] = _Kind(self.model, kind, watch, self.xla)
+        found = self._kinds[key]
+        self.evaluations += x.shape[0]
+        values = [_constant(self.weights[f"block_{index}/{n}"]) for n in found.names]
+        return found.run(values, x, bias, *seen)
+
+    def head(self, function: Callable, *arrays: Any) -> np.ndarray:
+        """A compiled `function(logits_of, *arrays)`, where `logits_of(x)` is the head.
+
+        Args:
+            function: One and the same object from call to call.
+            *arrays: Its arguments.
+        """
+        if function not in self._heads:
+
+            def run(values: list[Any], *arrays: Any) -> Any:
+                with _weights(self._head_weights, values):
+                    return function(self.model.logits, *arrays)
+
+            self._heads[function] = compiled(run, self.xla)
+        values = [_constant(weight) for weight in self._head_weights]
+        return ops.convert_to_numpy(self._heads[function](values, *arrays))
+
+
+def losses(logits_of: Callable, x: Any, targets: Any) -> Any:
+    """(batch, time) losses in nats of a stream after the blocks; for `Pieces.head`."""
+    return token_losses(targets, logits_of(x))
+
+
+def divergences(logits_of: Callable, x: Any, reference: Any) -> Any:
+    """(batch, time) Kullback-Leibler divergences in nats from a reference stream."""
+    mine, other = (ops.log_softmax(logits_of(each)) for each in (x, reference))
+    return ops.sum(ops.exp(other) * (other - mine), axis=-1)
+
+
+class _Kind:
+    """One compiled function of (weights, stream, bias) for all blocks of a kind."""
+
+    def __init__(
+        self, model: Transformer, kind: BlockConfig, watch: Callable | None, xla: bool
+    ):
+        config: ModelConfig = replace(model.config, blocks=(kind,))
+        template = make_block(config, 0, model.dtype_policy)
+        template.build((None, config.context_length, config.width))
+        weights = block_weights(template)
+        self.names = [name.partition("/")[2] for name in weights]
+
+        def run(values: list[Any], x: Any, bias: Any, *seen: Any) -> Any:
+            with (
+                _weights(list(weights.values()), values),
+                Collector("feed_forward/hidden") as collector,
+            ):
+                y = template(x, bias=bias, training=False)
+            if watch is None:
+                return y
+            return y, watch(collector.values["feed_forward/hidden"], *seen)
+
+        self.run = compiled(run, xla)
+
+
+def _weights(variables: list[Any], values: list[Any]) -> keras.StatelessScope:
+    """Within it, the variables have these values."""
+    return keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
+
+
+def _constant(x: Any) -> Any:
+    """A variable's value, or a tensor, without a record of where it came from."""
+    return ops.stop_gradient(ops.convert_to_tensor(x))

@@ -1,0 +1,176 @@
+"""What can go from a model, and the smaller model without it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from kit.blocks import BlockConfig
+from kit.checks import whole
+from kit.config import ModelConfig
+from kit.errors import KitError, known
+from kit.models import Transformer, transplant
+
+KINDS = ("attention", "feed_forward")
+
+Path = tuple[tuple[int, BlockConfig], ...]
+"""The blocks that a stream passes: the index of each in the model, and its config."""
+
+
+class Part(NamedTuple):
+    """An attention or a feed-forward that can be removed as a whole.
+
+    Args:
+        kind: `"attention"` or `"feed_forward"`.
+        block: Index of its block.
+
+    Example:
+        >>> str(Part("attention", 3))
+        'attention 3'
+    """
+
+    kind: str
+    block: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.block}"
+
+
+def parts_of(config: ModelConfig, *kinds: str) -> list[Part]:
+    """The attentions and feed-forwards of a model, or only those of some kinds.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> [str(part) for part in parts_of(config, "attention")]
+        ['attention 0', 'attention 1']
+    """
+    return [
+        Part(known("kind of part", kind, KINDS), index)
+        for index, block in enumerate(config.blocks)
+        for kind in kinds or KINDS
+        if getattr(block, kind) is not None
+    ]
+
+
+def parts_of_blocks(config: ModelConfig, blocks: Collection[int]) -> list[Part]:
+    """All that some blocks hold.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> [str(part) for part in parts_of_blocks(config, [1])]
+        ['attention 1', 'feed_forward 1']
+    """
+    return [part for part in parts_of(config) if part.block in blocks]
+
+
+def path(config: ModelConfig, removed: Collection[Part] = ()) -> Path:
+    """The blocks that are left without some parts; empty ones are left out.
+
+    A part goes with its norm and with the skip beside it: in the usual Pre-LN block the
+    branch adds nothing any more, and the stream passes as it is.
+
+    Raises:
+        KitError: A part is not there.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> left = path(config, parts_of_blocks(config, [0]) + [Part("attention", 1)])
+        >>> [(index, block.attention) for index, block in left]
+        [(1, None)]
+    """
+    _check_parts(config, removed)
+    left = [
+        (index, _without(block, {kind for kind, at in removed if at == index}))
+        for index, block in enumerate(config.blocks)
+    ]
+    return tuple((index, block) for index, block in left if not _is_empty(block))
+
+
+def smaller_config(config: ModelConfig, removed: Collection[Part]) -> ModelConfig:
+    """The config without some parts, and without blocks that have none left.
+
+    Example:
+        >>> config = ModelConfig.uniform(3, vocabulary_size=14, context_length=12)
+        >>> len(smaller_config(config, parts_of_blocks(config, [1])).blocks)
+        2
+    """
+    return replace(config, blocks=tuple(block for _, block in path(config, removed)))
+
+
+def remove_parts(model: Transformer, removed: Collection[Part]) -> Transformer:
+    """A new model without some attentions or feed-forwards; the old one stays.
+
+    Args:
+        model: A kit model.
+        removed: What goes.
+
+    Raises:
+        KitError: A part is not there.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> remove_parts(build(config), [Part("attention", 1)]).count_params()
+        84096
+    """
+    blocks = [index for index, _ in path(model.config, removed)]
+    return transplant(model, smaller_config(model.config, removed), blocks)
+
+
+def keep_neurons(model: Transformer, kept: Mapping[int, Sequence[int]]) -> Transformer:
+    """A new model with some of the feed-forward's neurons; the old one stays.
+
+    Args:
+        model: A kit model.
+        kept: Block to the indices of the neurons that stay. Where none do, the
+            feed-forward goes as a whole.
+
+    Raises:
+        KitError: A block has no feed-forward, or an index does not fit.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> keep_neurons(build(config), {1: range(100)}).count_params()
+        80640
+    """
+    _check_parts(model.config, [Part("feed_forward", block) for block in kept])
+    blocks = list(model.config.blocks)
+    for index, neurons in kept.items():
+        if len(neurons):
+            blocks[index] = replace(blocks[index], feed_forward_dim=len(neurons))
+        else:
+            blocks[index] = _without(blocks[index], {"feed_forward"})
+    named = {
+        index: {"neurons": list(kept[index])} for index in kept if len(kept[index])
+    }
+    return transplant(model, replace(model.config, blocks=tuple(blocks)), kept=named)
+
+
+def _without(block: BlockConfig, kinds: Collection[str]) -> BlockConfig:
+    if not kinds:
+        return block
+    changes: dict = dict.fromkeys(kinds)
+    left = [kind for kind in KINDS if kind not in kinds and getattr(block, kind)]
+    alone = block.wiring == "serial" or not left
+    if alone:  # the skip beside it is the stream itself
+        changes |= {f"{kind}_skip": 1.0 for kind in KINDS if kind not in left}
+    if "feed_forward" in kinds:
+        changes["relu_slope"] = 0.0
+    return replace(block, **changes)
+
+
+def _is_empty(block: BlockConfig) -> bool:
+    return block.attention is None and block.feed_forward is None
+
+
+def _check_parts(config: ModelConfig, parts: Collection[Part]) -> None:
+    for kind, index in parts:
+        known("kind of part", kind, KINDS)
+        blocks = len(config.blocks)
+        if whole("block", index, least=0) >= blocks or not getattr(
+            config.blocks[index], kind
+        ):
+            raise KitError(
+                f"there is no {kind} in block {index} of this model of {blocks} blocks",
+                "Remove what is there; kit.pruning.parts_of lists it",
+            )

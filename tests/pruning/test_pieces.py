@@ -1,0 +1,168 @@
+"""Block by block, and from the first difference on, a model says what it says whole."""
+
+import numpy as np
+import pytest
+
+from kit.data import IGNORED, Batch
+from kit.errors import KitError
+from kit.models import activations, build
+from kit.pruning import Part, parts_of, path, remove_parts
+from kit.pruning.calibration import Calibration, activities
+from kit.pruning.evaluation import Evaluator
+from kit.pruning.pieces import Pieces, losses
+from kit.pruning.scores import Activity
+from kit.training import token_cross_entropy
+from tests.cases import CASES, assert_same, case, shake, shaken, some_tokens
+from tests.contract import params
+
+KINDS = (
+    "all-at-once",
+    "updated-orthogonal-grouped",
+    "mixed-blocks",
+    "padding-prefix-alibi",
+    "sas-grouped-rotary",
+    "sas-p-prefix-padding",
+    "fused-padding",
+    "parallel-post",
+    "post-rms",
+    "sinusoidal",
+    "untied",
+    "full",
+    "trained-skips",
+    "no-value-or-projection",
+    "leaky-relu",
+    "last-without-feed-forward",
+    "empty-block",
+    "no-blocks",
+)
+
+
+def batch_of(config):
+    tokens = some_tokens(config)
+    targets = np.roll(tokens, -1, axis=1)
+    targets[:, ::3] = IGNORED
+    return Batch(tokens, targets)
+
+
+def whole_loss(model, batch):
+    return float(token_cross_entropy(batch.targets, model(batch.inputs)))
+
+
+@pytest.mark.parametrize("name", params(KINDS, KINDS[:2]))
+def test_the_pieces_are_the_model(name):
+    config = CASES[name]
+    evaluator = Evaluator(shaken(name), batch_of(config))
+    assert_same(evaluator.loss(), whole_loss(shaken(name), batch_of(config)))
+
+
+@pytest.fixture(scope="module")
+def deep():
+    return shake(build(case({}, blocks=case().blocks[:1] * 4)), seed=3)
+
+
+def test_a_candidate_is_the_model_without_its_parts(deep):
+    batch = batch_of(deep.config)
+    evaluator = Evaluator(deep, batch)
+    everything = parts_of(deep.config)
+    choices = [[], everything[:1], everything[3:6], everything[2:4], everything]
+    expected = [whole_loss(remove_parts(deep, gone), batch) for gone in choices]
+    assert_same(evaluator.losses(choices), expected)
+    assert_same(evaluator.losses(choices[::-1]), expected[::-1])
+
+
+def test_candidates_share_what_they_have_in_common(deep):
+    """Without the attention of block i the blocks before it need not be run again."""
+    evaluator = Evaluator(deep, batch_of(deep.config))
+    evaluator.loss()
+    rows = len(batch_of(deep.config).inputs)
+    assert evaluator.pieces.evaluations == 4 * rows
+    evaluator.losses([[part] for part in parts_of(deep.config, "attention")])
+    assert evaluator.pieces.evaluations == (4 + 4 + 3 + 2 + 1) * rows
+    evaluator.losses([[Part("attention", 0)]])  # the last one still lies there
+    assert evaluator.pieces.evaluations == 14 * rows
+
+
+def test_a_block_is_traced_once_for_its_kind(deep):
+    evaluator = Evaluator(deep, batch_of(deep.config))
+    evaluator.losses([[], *([part] for part in parts_of(deep.config, "attention"))])
+    assert evaluator.pieces.traces == 2  # with attention and without
+
+
+def test_an_interrupt_leaves_no_wrong_stream(deep, monkeypatch):
+    evaluator = Evaluator(deep, batch_of(deep.config))
+    expected = evaluator.losses([[], [Part("attention", 1)]])
+    run = evaluator.pieces.block
+
+    def interrupted(index, *rest):
+        if index == 3:
+            raise KeyboardInterrupt
+        return run(index, *rest)
+
+    monkeypatch.setattr(evaluator.pieces, "block", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluator.loss([Part("attention", 0)])
+    monkeypatch.undo()
+    assert evaluator.losses([[], [Part("attention", 1)]]) == expected
+
+
+def test_divergence_is_that_of_the_predictions(deep):
+    batch = batch_of(deep.config)
+    evaluator = Evaluator(deep, batch, measure="divergence")
+    gone = [Part("feed_forward", 2)]
+    dense, other = (
+        np.asarray(m(batch.inputs), "float64") for m in (deep, remove_parts(deep, gone))
+    )
+    p, q = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (dense, other))
+    expected = np.sum(p * np.log(p / q), axis=-1)[batch.targets != IGNORED].mean()
+    assert evaluator.loss() == 0
+    assert_same(evaluator.loss(gone), expected)
+
+
+def test_a_model_of_nan_is_an_error(deep):
+    broken = build(deep.config)
+    broken.blocks[1].part("feed_forward").up.assign(
+        np.full(broken.blocks[1].part("feed_forward").up.shape, np.nan)
+    )
+    with pytest.raises(KitError, match="own loss"):
+        Evaluator(broken, batch_of(deep.config)).dense()
+
+
+@pytest.mark.parametrize(
+    "name",
+    params(
+        ("llama", "parallel", "padding-full-rotary", "first-without-attention"),
+        ("llama",),
+    ),
+)
+@pytest.mark.parametrize("positions", ["all", "targets"])
+def test_streamed_activity_is_that_of_the_whole_hidden_state(
+    name, positions, monkeypatch
+):
+    """Chunks of two sequences, with padding that does not count."""
+    monkeypatch.setattr("kit.pruning.calibration.TOKENS_AT_ONCE", 14)
+    config, batch = CASES[name], batch_of(CASES[name])
+    kept = np.ones(batch.inputs.shape, bool)
+    if config.padding_id is not None:
+        batch.inputs[0, 4:] = config.padding_id
+        kept = batch.inputs != config.padding_id
+    if positions == "targets":
+        kept = batch.targets != IGNORED
+    calibration = Calibration(batch, sequences=3, positions=positions)
+    found = activities(Pieces(shaken(name)), calibration)
+    hidden = activations(shaken(name), batch.inputs, "block_*/feed_forward/hidden")
+    assert [f"block_{index}/feed_forward/hidden" for index in found] == list(hidden)
+    for activity, h in zip(found.values(), hidden.values(), strict=True):
+        expected = Activity.of(h, kept)
+        assert activity.tokens == kept.sum()
+        assert_same(activity.norms, expected.norms)
+        assert_same(activity.scatter, expected.scatter)
+
+
+def test_a_path_without_parts_is_the_head_alone(deep):
+    assert path(deep.config, parts_of(deep.config)) == ()
+    pieces = Pieces(deep)
+    batch = batch_of(deep.config)
+    x, _ = pieces.embed(batch.inputs)
+    found = pieces.head(losses, x, batch.targets)
+    gone = Evaluator(deep, batch).loss(parts_of(deep.config))
+    assert_same(gone, found[batch.targets != IGNORED].mean(dtype="float64"))
