@@ -6,11 +6,12 @@ presets follow the code, because the published numbers come from it:
 - The skip around the feed-forward of SAS is trained. Text: `feed_forward_skip=1.0`.
 - Without norms, the first block keeps the norm on its input. Text: `norm="none"`
   there too.
-- V-SkipInit has the shaped map. Text: `shape=SKIP_INIT`.
+- What the code calls V-SkipInit has the shaped map. The text's, equation 4, is
+  `"v-skip-init-eq-4"`.
 
-Its learned positions and LayerNorm (text: sinusoidal, RMSNorm) are fields of the model.
-Both keep a trained value matrix in the first block. The code's biases on queries and
-keys, which start at zero, are left out.
+Its learned positions, LayerNorm and epsilon of 1e-5 (text: sinusoidal, RMSNorm, 1e-8)
+are fields of the model. Both keep a trained value matrix in the first block. The code's
+biases on queries and keys, which start at zero, are left out.
 """
 
 from dataclasses import replace
@@ -18,13 +19,18 @@ from typing import Any
 
 from kit.blocks import BlockConfig
 from kit.errors import known
-from kit.gains import Shaped, Trained, Updated
+from kit.gains import SKIP_INIT, Shaped, Trained, Updated
 
 SHAPED: dict[str, Any] = {
     "shape": Shaped(),
     "attention_skip": 0.0,
     "attention_gain": Trained(1.0),
     "feed_forward_gain": Trained(None),
+}
+V_SKIP_INIT = SHAPED | {
+    "value": "orthogonal",
+    "projection": "orthogonal",
+    "feed_forward_skip": Trained(1.0),
 }
 SAS = SHAPED | {
     "value": "identity",
@@ -38,12 +44,8 @@ BLOCK_PRESETS: dict[str, BlockConfig] = {
     "post-ln": BlockConfig(norm_position="post"),
     "parallel": BlockConfig(wiring="parallel"),
     "llama": BlockConfig(norm="rms", feed_forward="swiglu"),
-    "v-skip-init": BlockConfig(
-        **SHAPED,
-        value="orthogonal",
-        projection="orthogonal",
-        feed_forward_skip=Trained(1.0),
-    ),
+    "v-skip-init": BlockConfig(**V_SKIP_INIT),
+    "v-skip-init-eq-4": BlockConfig(**V_SKIP_INIT | {"shape": SKIP_INIT}),
     "sas": BlockConfig(**SAS),
     "sas-p": BlockConfig(**SAS_P),
     "sas-p-no-norm": BlockConfig(**SAS_P, norm="none"),
@@ -64,7 +66,8 @@ def block_preset(name: str) -> BlockConfig:
             (GPT-J wiring), `"llama"` (RMSNorm and SwiGLU, 2302.13971), or of
             2311.01906 `"sas"` (no attention skip, value or projection), `"sas-p"`
             (parallel and no skip at all), `"sas-p-no-norm"` and its baseline
-            `"v-skip-init"` (no attention skip, trained orthogonal matrices).
+            `"v-skip-init"` (no attention skip, trained orthogonal matrices), which with
+            the map of equation 4 is `"v-skip-init-eq-4"`.
 
     Raises:
         KitError: There is no such preset.

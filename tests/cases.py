@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kit.config import BLOCK_PRESETS, BlockConfig, ModelConfig
-from kit.gains import SKIP_INIT, Shaped, Trained, Updated
+from kit.gains import Shaped, Trained, Updated
 from kit.models import Transformer, build, named_weights
 from kit.presets import preset_blocks
 
@@ -109,7 +109,6 @@ CASES: dict[str, ModelConfig] = {
     "shaped-padding-full-fused": case(
         {"shape": Shaped()}, padding_id=PADDING, mask="full", fused_attention=True
     ),
-    "skip-init": case({"shape": SKIP_INIT}),
     "no-value": case({"value": "identity"}),
     "no-value-or-projection": case({"value": "identity", "projection": "identity"}),
     "orthogonal-matrices": case({"value": "orthogonal", "projection": "orthogonal"}),
