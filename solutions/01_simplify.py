@@ -176,7 +176,7 @@ pictures = {
         column_label="position that is looked at",
         limits=(-1.5, 1.5),
         diverging=True,
-        form=".1f",
+        form="z.1f",
     )
     for title, values in maps.items()
 }
@@ -348,13 +348,13 @@ for name, config in models.items():
 
 # %%
 mine = lesson.own_results(runs, base)
-uniform = {f"guessing evenly: {np.log(task.vocabulary_size):.2f}": np.log(2048)}
+even = np.log(task.vocabulary_size)
 display(
     plots.learning_curves(
         mine,
         "validation_loss",
         label="loss, nats per token",
-        references=uniform,
+        references={f"guessing evenly: {even:.2f}": even},
         names={name: name for name in runs},
     ),
     plots.learning_curves(
