@@ -10,7 +10,7 @@ from kit.studies.simplify.comparisons import BASE, LOSS, gap_growth
 from kit.studies.simplify.speed import WIDTHS
 from kit.studies.verdicts import Verdict, still_open
 
-WHY_OPEN = "because seeds differ more than arms, or nothing here can decide them"
+WHY_OPEN = "because seeds disagree or are few, or nothing here can decide them"
 SIMPLIFIED = ("F-sas", "G-sas-p", "H-no-norm")
 TOLD = (*SIMPLIFIED, "D-v-skip-init", "C-naive")
 
