@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,10 @@ for variable in ("INTRAOP", "INTEROP"):
     os.environ.setdefault(f"TF_NUM_{variable}_THREADS", "1")
 
 PRIVATE = Path(tempfile.mkdtemp(prefix="kit-tests-"))
+# The folder of the first process is known to all that it starts.
+os.environ.setdefault("KIT_TESTS_SHARED", str(PRIVATE))
 os.environ["KIT_CACHE"] = str(PRIVATE / "cache")
 os.environ["KIT_RUNS"] = str(PRIVATE / "runs")
-
 
 TRAINING_EXAMPLES = {f"kit.training.trainer.{name}" for name in ("Trainer", "train")}
 
@@ -33,10 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _private_folders() -> Iterator[None]:
-    """Nothing of the user's cache or runs is read or written by a test."""
-    yield
+def pytest_unconfigure() -> None:
+    """Nothing is left behind, by the process that only hands out tests neither."""
     shutil.rmtree(PRIVATE, ignore_errors=True)
 
 

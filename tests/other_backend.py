@@ -4,11 +4,11 @@
 `KERAS_BACKEND` names; `results("jax")` runs that once and reads the file.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -121,18 +121,26 @@ def everything(trains: bool) -> dict[str, np.ndarray]:
 
 @cache
 def results(backend: str, module: str = __name__) -> dict[str, np.ndarray]:
-    """What a module writes on another backend; computed once."""
+    """What a module writes on another backend; computed once for all processes."""
+    path = Path(os.environ["KIT_TESTS_SHARED"], f"{module}-{backend}.npz")
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the first
+        if not path.exists():
+            _compute(backend, module, path)
+    with np.load(path) as found:
+        return dict(found)
+
+
+def _compute(backend: str, module: str, path: Path) -> None:
+    part = path.with_suffix(".part.npz")
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "results.npz"
-        warnings = ["-W", "error", "-W", KERAS_ON_JAX]
-        command = [sys.executable, *warnings, "-m", module, path]
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        with np.load(path) as found:
-            return dict(found)
+    warnings = ["-W", "error", "-W", KERAS_ON_JAX]
+    command = [sys.executable, *warnings, "-m", module, part]
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    part.rename(path)
 
 
 if __name__ == "__main__":
