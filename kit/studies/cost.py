@@ -21,7 +21,14 @@ def plan(arms: Callable[[str], Sequence[Arm]], seeds: Mapping[str, int]) -> str:
     """
     budgets = [budget for budget in seeds if budget != "smoke"]
     lines = [_budget(budget, arms(budget), seeds[budget]) for budget in budgets]
-    return "; ".join(lines) + ". Runs that reach their target end sooner."
+    targets = _any_target(arms(budgets[-1]))
+    sooner = " Runs that reach their target end sooner." * targets
+    return f"{'; '.join(lines)}.{sooner}"
+
+
+def _any_target(arms: Sequence[Arm]) -> bool:
+    trained = [arm.spec.get("train") or {} for arm in arms]
+    return any(train.get("target_metric") for train in trained)
 
 
 def _budget(budget: str, arms: Sequence[Arm], seeds: int) -> str:

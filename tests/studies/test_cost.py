@@ -26,3 +26,13 @@ def test_arms_are_counted_by_their_seeds():
     arms = [Arm("a", "", {}, 60, seeds=5), Arm("b", "", {}, 60), Arm("c", "", {}, 60)]
     words = plan(lambda budget: arms, {"smoke": 1, "full": 3})
     assert words.startswith("full: 1 arm with 5 seeds and 2 arms with 3 seeds, so 11 ")
+
+
+def test_only_runs_with_a_target_are_said_to_end_sooner():
+    for arm, said in (
+        (Arm("a", "", {"train": {"target_metric": "loss"}}), True),
+        (Arm("a", "", {"train": {"target_metric": None}}), False),
+        (Arm("a", "", {"kind": "speed"}), False),
+    ):
+        words = plan(lambda budget, arm=arm: [arm], {"full": 1})
+        assert ("end sooner" in words) == said
