@@ -149,6 +149,12 @@ class Exercise:
         """The stub's functions by name."""
         return functions(self.stub())
 
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the stub's classes, which are written for the learner."""
+        nodes = ast.parse(self.stub()).body
+        return tuple(node.name for node in nodes if isinstance(node, ast.ClassDef))
+
     @property
     def function(self) -> str:
         """The function that checks call unless they name another."""

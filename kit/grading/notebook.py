@@ -49,7 +49,7 @@ def check_in_notebook(
 
 def source_of(exercise: Exercise, submission: Any) -> str:
     """Source of an exercise's functions and of everything that they use."""
-    waiting, alias = list(exercise.functions), ""
+    waiting, alias = [*exercise.functions, *exercise.classes], ""
     if callable(submission):
         function = inspect.unwrap(submission)
         namespace = {**function.__globals__, function.__name__: function}
@@ -97,12 +97,26 @@ def import_line(name: str, value: Any) -> str:
 def definition(value: Any) -> str:
     """Source of a function or class that was written in the notebook."""
     try:
+        if isinstance(value, type):
+            return class_definition(value)
         return textwrap.dedent(inspect.getsource(value))
-    except (OSError, TypeError) as error:
+    except (OSError, StopIteration, SyntaxError, TypeError) as error:
         raise KitError(
             f"the source of {value.__name__} cannot be found",
             "Define it in a cell of its own and run the cell, or pass the source",
         ) from error
+
+
+def class_definition(value: type) -> str:
+    """Source of a class, found by one of its methods.
+
+    A notebook has no file, and Python looks for a class in the file of its module.
+    """
+    methods = (v for v in vars(value).values() if isinstance(v, types.FunctionType))
+    cell = "".join(inspect.findsource(next(methods))[0])
+    nodes = [n for n in ast.parse(cell).body if isinstance(n, ast.ClassDef)]
+    node = next(n for n in nodes if n.name == value.__name__)
+    return f"{ast.get_source_segment(cell, node)}\n"
 
 
 def used_names(source: str) -> set[str]:
@@ -112,6 +126,8 @@ def used_names(source: str) -> set[str]:
 
 def is_plain(value: Any) -> bool:
     """Whether a value can be written down as it is printed."""
-    if isinstance(value, tuple | list):
+    if isinstance(value, dict):
+        return all(map(is_plain, [*value, *value.values()]))
+    if isinstance(value, tuple | list | set):
         return all(map(is_plain, value))
     return isinstance(value, PLAIN)

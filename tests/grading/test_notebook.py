@@ -58,6 +58,24 @@ def test_a_constant_of_another_cell_is_seen(notebook, capsys):
     assert "i + 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", ["a class", "a dict"])
+def test_what_a_function_uses_is_taken_along(notebook, kind):
+    helpers = {
+        "a class": "class Shift:\n    def of(self):\n        return 0\n",
+        "a dict": "SHIFT = {'causal': 0, (1, 2): [None]}\n",
+    }
+    used = {"a class": "Shift().of()", "a dict": "SHIFT['causal']"}[kind]
+    notebook(helpers[kind])
+    namespace = notebook(MASK.replace("SHIFT = 0", "").replace("SHIFT", used))
+    assert check_in_notebook("causal_mask", namespace).passed
+
+
+def test_the_class_of_a_stub_goes_with_the_functions_that_it_calls(notebook):
+    exercise = find("recorder")
+    assert exercise.classes == ("Recorder",)
+    assert check_in_notebook("recorder", notebook(exercise.reference())).passed
+
+
 def test_an_exercise_with_two_functions(notebook):
     source = find("heads").reference()
     namespace = notebook(source)
