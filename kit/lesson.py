@@ -4,7 +4,7 @@ import base64
 import html
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import HTML, Markdown
@@ -66,21 +66,23 @@ def compare(what: str, prediction: Any, measured: Any) -> None:
     print(f"{what}: you predicted {said}, measured {measured}")
 
 
-def own_results(runs: Mapping[str, "Run"], base: ModelConfig) -> Results:
+def own_results(
+    runs: Mapping[str, "Run | Sequence[Run]"], base: ModelConfig
+) -> Results:
     """Runs of yours as rows, for `kit.plots`.
 
     Args:
-        runs: Name -> what `kit.training.train` returned.
+        runs: Name -> what `kit.training.train` returned, once or for seeds 0, 1, ...
         base: The model whose edits the others are; it gives them their labels.
     """
     rows = [
         Row(
-            key=name,
+            key=f"{name} {seed}",
             study="",
             budget="notebook",
             arm=name,
             label=difference_label(run.model.config, base),
-            seed=0,
+            seed=seed,
             status=run.status,
             spec={"model": run.model.config.to_dict()},
             metrics=dict(run.metrics),
@@ -88,7 +90,8 @@ def own_results(runs: Mapping[str, "Run"], base: ModelConfig) -> Results:
             training_seconds=run.training_seconds,
             steps=run.steps,
         )
-        for name, run in runs.items()
+        for name, found in runs.items()
+        for seed, run in enumerate(found if isinstance(found, Sequence) else [found])
     ]
     return Results(rows, "notebook")
 

@@ -99,6 +99,12 @@ def stored(arm, seed, exact_match):
     )
 
 
+def test_runs_of_several_seeds_are_rows_of_one_arm():
+    own = lesson.own_results({"mine": [run(BASE, 0.25), run(BASE, 0.75)]}, BASE)
+    assert own.values("mine", "exact_match") == {0: 0.25, 1: 0.75}
+    assert len({row.key for row in own.rows}) == 2
+
+
 def test_a_table_puts_stored_seeds_beside_the_own_run():
     own = lesson.own_results({"mine": run(BASE, 0.25), "new": run(BASE, 1.0)}, BASE)
     kept = Results([stored("B-none", seed, 0.5) for seed in range(3)])
