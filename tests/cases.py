@@ -169,7 +169,6 @@ CASES: dict[str, ModelConfig] = {
 # Those that between them hold every layer and most paths, for tests that take long.
 QUICK = (
     "pre-ln",
-    "parallel-post",
     "mixed-blocks",
     "all-at-once",
     "parallel-dropout",
@@ -178,7 +177,6 @@ QUICK = (
     "no-blocks",
     "sas-grouped-rotary",
     "sas-p-prefix-padding",
-    "updated-orthogonal-grouped",
 )
 
 

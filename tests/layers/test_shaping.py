@@ -44,7 +44,10 @@ def centring_by_hand(config, tokens):
 
 
 @pytest.mark.parametrize("mask", MASKED)
-@pytest.mark.parametrize("padded, keys", [(False, "own"), (True, "grouped")])
+@pytest.mark.parametrize(
+    "padded, keys",
+    [pytest.param(False, "own", marks=pytest.mark.slow), (True, "grouped")],
+)
 @pytest.mark.parametrize("fused", [False, True], ids=["by-map", "kernel-friendly"])
 def test_both_forms_are_the_sum_of_three_maps(mask, padded, keys, fused):
     """alpha V + beta A V - gamma mean(V) = (alpha I + beta A - gamma C) V."""
@@ -84,9 +87,9 @@ def mask_model(mask, padded, key_heads, start=False, **shared):
 @pytest.mark.parametrize(
     "padded, positions, fused",
     [
-        (False, "learned", False),
+        pytest.param(False, "learned", False, marks=pytest.mark.slow),
         (True, "learned", True),
-        (True, "rotary", False),
+        pytest.param(True, "rotary", False, marks=pytest.mark.slow),
         (True, "alibi", False),
     ],
 )

@@ -12,7 +12,7 @@ from kit.errors import KitError
 from kit.layers import tag_of
 from kit.models import build, initialise, named_weights, parameter_counts
 from tests.cases import CASES, QUICK, case, shaken, some_tokens
-from tests.contract import save_and_load
+from tests.contract import params, save_and_load
 
 
 def is_seed(variable):
@@ -75,7 +75,7 @@ def test_matrices_start_at_the_configured_size():
         assert value.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * value.size))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES, QUICK))
 def test_names_and_tags_partition_all_variables(name):
     model = shaken(name)
     named = [id(weight) for weight in named_weights(model).values()]

@@ -8,7 +8,8 @@ from kit.errors import KitError
 from kit.models import build
 from kit.optimizers import PAPER_RATIOS
 from kit.optimizers.labels import label_of, labels_of, role
-from tests.cases import CASES
+from tests.cases import CASES, QUICK
+from tests.contract import params
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def by_name(variable):
     return variable.name
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES, QUICK))
 def test_roles_label_every_variable_of_a_kit_model(name):
     variables = build(CASES[name]).trainable_variables
     assert {role(variable) for variable in variables} <= set(ROLES)

@@ -39,22 +39,20 @@ def wsd_form(step, warmup, scaling="curve", ratio=1.0):
 @pytest.mark.parametrize("warmup", [0, 1, 6])
 def test_the_warm_up_schedule_is_its_closed_form(decay, scaling, warmup):
     schedule = WarmUpSchedule(PEAK, STEPS, warmup, decay, FINAL, scaling)
+    steps = np.array([*range(0, 70, 3), warmup, warmup - 1, STEPS - 1, STEPS])
     for ratio in RATIOS:
-        for step in (*range(0, 70, 3), warmup, warmup - 1, STEPS - 1, STEPS):
-            expected = cosine_form(step, warmup, decay, scaling, ratio)
-            found = float(schedule.rate(step, ratio))
-            assert found == pytest.approx(expected, rel=2e-5), (step, ratio)
+        expected = [cosine_form(at, warmup, decay, scaling, ratio) for at in steps]
+        np.testing.assert_allclose(schedule.rate(steps, ratio), expected, rtol=2e-5)
 
 
 @pytest.mark.parametrize("scaling", WarmUpStableDecay.scalings)
 @pytest.mark.parametrize("warmup", [0, 1, 2])
 def test_wsd_is_its_closed_form(scaling, warmup):
     schedule = WarmUpStableDecay(PEAK, STEPS, warmup, FINAL, scaling)
+    steps = np.arange(70)
     for ratio in RATIOS:
-        for step in range(70):
-            expected = wsd_form(step, warmup, scaling, ratio)
-            found = float(schedule.rate(step, ratio))
-            assert found == pytest.approx(expected, rel=2e-5), (step, ratio)
+        expected = [wsd_form(at, warmup, scaling, ratio) for at in steps]
+        np.testing.assert_allclose(schedule.rate(steps, ratio), expected, rtol=2e-5)
 
 
 def test_blocks_warm_up_with_one_slope_and_end_at_one_rate():

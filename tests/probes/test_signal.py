@@ -14,6 +14,7 @@ from kit.panels import SIGNAL, signal_panels
 from kit.probes.signal import SignalProbe, gains, mean_cosine, signal
 from kit.training import TrainConfig, Trainer
 from tests.cases import assert_same
+from tests.contract import params
 
 BLOCKS, WIDTH, TIME, VOCABULARY = 8, 32, 16, 48
 
@@ -65,7 +66,9 @@ def test_a_single_token_has_no_pair(shape):
         mean_cosine(np.zeros(shape))
 
 
-@pytest.mark.parametrize("name", WIRINGS)
+@pytest.mark.parametrize(
+    "name", params(WIRINGS, ["no attention skip", "pre-ln", "sas-p"])
+)
 def test_only_the_naive_skipless_stack_collapses(name, batch):
     """At the start, over the blocks: without skips attention averages tokens away."""
     cosine = signal(build(WIRINGS[name]), batch.inputs)["cosine"]

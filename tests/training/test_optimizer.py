@@ -111,7 +111,8 @@ def test_a_run_with_ratio_one_is_the_plain_run_to_the_bit():
     runs = {}
     for name, rates in {"plain": None, "ones": ONES, "paper": BlockRates()}.items():
         peak = rates and replace(rates, scaling="peak")
-        trainer = Trainer(model, task, replace(config, block_rates=peak))
+        rated = replace(config, block_rates=peak)
+        trainer = Trainer(model, task, rated, jit_compile=False)
         runs[name] = [trainer.run(seed, progress=False).metrics for seed in (0, 0)]
         weights = named_weights(trainer.model)
         runs[name].append({k: np.asarray(w).copy() for k, w in weights.items()})
