@@ -1,6 +1,7 @@
 """Compiling a function of arrays, on every backend."""
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 
@@ -21,7 +22,9 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=xla, autograph=False)
+        # TensorFlow warns of a function that it traces often, and takes those made by
+        # one line of code for one function, but not so if they are partial.
+        return tf.function(partial(function), jit_compile=xla, autograph=False)
     if backend == "jax":
         import jax
 

@@ -17,6 +17,10 @@ from kit.pruning.allocation import (
 from kit.pruning.calibration import Calibration, activities
 from kit.pruning.evaluation import Evaluator, perplexity
 from kit.pruning.greedy import Removal, remove_greedily
+from kit.pruning.methods import METHODS, prune
+from kit.pruning.operation import Operation
+from kit.pruning.pieces import Pieces
+from kit.pruning.record import Pruned, Record
 from kit.pruning.scores import SCORES, Activity, best, score_neurons
 from kit.pruning.surgery import (
     Part,
@@ -27,14 +31,20 @@ from kit.pruning.surgery import (
     remove_parts,
     smaller_config,
 )
+from kit.pruning.two_stage import two_stage
 
 __all__ = [
+    "METHODS",
     "SCORES",
     "Activity",
     "Allocation",
     "Calibration",
     "Evaluator",
+    "Operation",
     "Part",
+    "Pieces",
+    "Pruned",
+    "Record",
     "Removal",
     "activities",
     "allocate",
@@ -49,9 +59,11 @@ __all__ = [
     "parts_of_blocks",
     "path",
     "perplexity",
+    "prune",
     "remove_greedily",
     "remove_parts",
     "score_neurons",
     "smaller_config",
     "sparsity_of",
+    "two_stage",
 ]

@@ -41,7 +41,6 @@ def remove_greedily(
     evaluator: Evaluator,
     parts: Sequence[Part],
     enough: Callable[[list[Part]], bool],
-    progress: Callable[[int], None] | None = None,
 ) -> list[Removal]:
     """Stage 2 of 2SSP, and BlockPruner (2406.10594): greedy, evaluated anew each time.
 
@@ -52,7 +51,6 @@ def remove_greedily(
         evaluator: Judges the candidates.
         parts: What may go.
         enough: Whether these parts are enough; asked before each removal.
-        progress: Called with the number of parts removed.
 
     Returns:
         The removals in their order; all of `parts` where nothing is enough.
@@ -80,6 +78,4 @@ def remove_greedily(
         gone.append(left[lowest])
         tried = dict(zip(left, map(perplexity, found), strict=True))
         removals.append(Removal(left[lowest], perplexity(found[lowest]), tried))
-        if progress is not None:
-            progress(len(gone))
     return removals

@@ -30,6 +30,7 @@ class Pieces:
     Args:
         model: A kit model.
         xla: On TensorFlow, compile with XLA: slower to start, faster to repeat.
+        progress: Called after each block with the number of sequences it was run on.
 
     Attributes:
         evaluations: Blocks run so far, each times the number of sequences.
@@ -45,8 +46,14 @@ class Pieces:
         ((3, 12, 64), 6, 1)
     """
 
-    def __init__(self, model: Transformer, xla: bool = False):
+    def __init__(
+        self,
+        model: Transformer,
+        xla: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ):
         self.model = model
+        self.progress = progress
         self.xla = xla
         self.evaluations = 0
         self.weights = named_weights(model)
@@ -93,9 +100,12 @@ class Pieces:
         if key not in self._kinds:
             self._kinds[key] = _Kind(self.model, kind, watch, self.xla)
         found = self._kinds[key]
-        self.evaluations += x.shape[0]
         values = [_constant(self.weights[f"block_{index}/{n}"]) for n in found.names]
-        return found.run(values, x, bias, *seen)
+        result = found.run(values, x, bias, *seen)
+        self.evaluations += x.shape[0]
+        if self.progress is not None:
+            self.progress(x.shape[0])
+        return result
 
     def head(self, function: Callable, *arrays: Any) -> np.ndarray:
         """A compiled `function(logits_of, *arrays)`, where `logits_of(x)` is the head.

@@ -160,7 +160,7 @@ def random(
     activity: Activity, matrices: Matrices, generator: np.random.Generator
 ) -> np.ndarray:
     """Numbers that know nothing: the control."""
-    return generator.random(matrices["down"].shape[1])
+    return generator.random(size=(matrices["down"].shape[1],))
 
 
 def worst(activity: Activity, *_: Any) -> np.ndarray:
