@@ -17,6 +17,8 @@ for variable in ("OMP", "OPENBLAS", "MKL"):
 for variable in ("INTRAOP", "INTEROP"):
     os.environ.setdefault(f"TF_NUM_{variable}_THREADS", "1")
 
+# Tests that need a checkpoint which the user has fetched look for it there.
+os.environ.setdefault("KIT_USER_CACHE", os.environ.get("KIT_CACHE", ""))
 PRIVATE = Path(tempfile.mkdtemp(prefix="kit-tests-"))
 # The folder of the first process is known to all that it starts.
 os.environ.setdefault("KIT_TESTS_SHARED", str(PRIVATE))

@@ -25,12 +25,13 @@ class ByteLevelBPETokenizer:
 
     Args:
         tokenizer: A byte-level tokenizer of the `tokenizers` library.
-        size: The size that was asked for; a small corpus may have fewer pairs.
+        spec: What `get_tokenizer` makes it from: `{"bpe": size}`, with the size that
+            was asked for, or the name of a checkpoint.
     """
 
-    def __init__(self, tokenizer: Any, size: int):
+    def __init__(self, tokenizer: Any, spec: str | dict[str, int]):
         self._tokenizer = tokenizer
-        self.spec = {"bpe": size}
+        self.spec = spec
         self.end_id = tokenizer.token_to_id(END_OF_TEXT)
 
     @classmethod
@@ -53,10 +54,10 @@ class ByteLevelBPETokenizer:
         file = cache_dir() / "tokenizers" / name
         if file.exists():
             with contextlib.suppress(Exception):  # a broken file: train again
-                return cls(load_tokenizer(file.read_text("utf-8")), size)
+                return cls(load_tokenizer(file.read_text("utf-8")), {"bpe": size})
         tokenizer = _train(corpus, size)
         write_atomically(file, tokenizer.to_str().encode())
-        return cls(tokenizer, size)
+        return cls(tokenizer, {"bpe": size})
 
     @property
     def vocabulary_size(self) -> int:
@@ -65,9 +66,12 @@ class ByteLevelBPETokenizer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the vocabulary and the merges."""
-        model = self.to_dict()["tokenizer"]["model"]
-        return fingerprint_of({"vocab": model["vocab"], "merges": model["merges"]})
+        """SHA-256 of the vocabulary and the merges, and of how words are cut."""
+        content = self.to_dict()["tokenizer"]
+        decides = {name: content["model"][name] for name in ("vocab", "merges")}
+        if isinstance(self.spec, str):  # the trained ones all cut alike
+            decides["pre_tokenizer"] = content["pre_tokenizer"]
+        return fingerprint_of(decides)
 
     def encode(self, text: str) -> np.ndarray:
         """Token ids of `text`, (length,) int32."""
@@ -96,7 +100,7 @@ class ByteLevelBPETokenizer:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `tokenizer_from_dict` is its inverse."""
         content = json.loads(self._tokenizer.to_str())
-        return {"kind": "bpe", "size": self.spec["bpe"], "tokenizer": content}
+        return {"kind": "bpe", "spec": self.spec, "tokenizer": content}
 
 
 def _train(corpus: Corpus, size: int) -> Any:

@@ -1,4 +1,4 @@
-"""Tokenizers by name: characters, or byte-level byte-pair encoding."""
+"""Tokenizers by name: characters, byte-pair encoding, or that of a checkpoint."""
 
 import json
 from typing import Any, Protocol
@@ -8,11 +8,13 @@ import numpy as np
 from kit.data.bpe import ByteLevelBPETokenizer, load_tokenizer
 from kit.data.characters import CharacterTokenizer
 from kit.data.corpora import Corpus
+from kit.data.pieces import PieceTokenizer
 from kit.errors import KitError
 
 __all__ = [
     "ByteLevelBPETokenizer",
     "CharacterTokenizer",
+    "PieceTokenizer",
     "Tokenizer",
     "get_tokenizer",
     "tokenizer_from_dict",
@@ -20,7 +22,7 @@ __all__ = [
 
 
 class Tokenizer(Protocol):
-    """Both tokenizers: `decode(encode(text)) == text` for all text they can encode."""
+    """All tokenizers: `decode(encode(text)) == text` for all text they can encode."""
 
     @property
     def spec(self) -> str | dict[str, int]:
@@ -62,8 +64,11 @@ class Tokenizer(Protocol):
 def get_tokenizer(spec: str | dict[str, int], corpus: Corpus) -> Tokenizer:
     """A tokenizer for a corpus: `"character"`, or `{"bpe": 2048}` for a size of 2048.
 
+    The name of a checkpoint, such as `"smollm2"`, is its own tokenizer, whatever the
+    corpus; see `kit.pretrained`.
+
     Raises:
-        KitError: If `spec` is neither.
+        KitError: If `spec` is none of these, or the checkpoint is not on this machine.
 
     Example:
         >>> corpus = Corpus("a line", ("to be or not to be",))
@@ -74,9 +79,14 @@ def get_tokenizer(spec: str | dict[str, int], corpus: Corpus) -> Tokenizer:
         return CharacterTokenizer.train(corpus)
     if isinstance(spec, dict) and spec.keys() == {"bpe"}:
         return ByteLevelBPETokenizer.train(corpus, spec["bpe"])
+    if isinstance(spec, str):
+        from kit.pretrained import CHECKPOINTS, load_tokenizer  # they build on this
+
+        if spec in CHECKPOINTS:
+            return load_tokenizer(spec)
     raise KitError(
         f"unknown tokenizer {spec!r}",
-        'Use "character", or {"bpe": 2048} for 2048 tokens',
+        'Use "character", {"bpe": 2048} for 2048 tokens, or a checkpoint\'s name',
     )
 
 
@@ -84,7 +94,7 @@ def tokenizer_from_dict(content: dict[str, Any]) -> Tokenizer:
     """The inverse of a tokenizer's `to_dict`.
 
     Raises:
-        KitError: If `content` is not of one of the two kinds.
+        KitError: If `content` is not of one of the three kinds.
 
     Example:
         >>> content = CharacterTokenizer("abc").to_dict()
@@ -95,8 +105,11 @@ def tokenizer_from_dict(content: dict[str, Any]) -> Tokenizer:
         return CharacterTokenizer(content["alphabet"], content["end_of_text"])
     if content.get("kind") == "bpe":
         tokenizer = load_tokenizer(json.dumps(content["tokenizer"]))
-        return ByteLevelBPETokenizer(tokenizer, content["size"])
+        return ByteLevelBPETokenizer(tokenizer, content["spec"])
+    if content.get("kind") == "pieces":
+        return PieceTokenizer(content["pieces"], content["scores"], content["spec"])
     raise KitError(
-        f"a tokenizer of kind {content.get('kind')!r}, expected character or bpe",
+        f"a tokenizer of kind {content.get('kind')!r}, expected character, bpe or "
+        "pieces",
         "Pass what a tokenizer's to_dict returned",
     )

@@ -11,7 +11,7 @@ from kit.layers.gains import UpdatedMatrix, deserialized
 from kit.layers.gradients import matmul
 from kit.layers.masks import softmax
 from kit.layers.positions import alibi_bias
-from kit.layers.tags import tag
+from kit.layers.tags import normal, tag
 from kit.layers.taps import is_wanted, tap
 
 MAPS = ("map", "shaped_map")
@@ -131,9 +131,7 @@ class Attention(keras.layers.Layer):
             axes = axes[::-1]
         form = {"value": self.value_matrix, "output": self.output_matrix}.get(name)
         orthogonal = form == "orthogonal"
-        initializer = keras.initializers.RandomNormal(stddev=std)
-        if orthogonal:
-            initializer = keras.initializers.Orthogonal()
+        initializer = keras.initializers.Orthogonal() if orthogonal else normal(std)
         weight = self.add_weight(name=name, shape=shape, initializer=initializer)
         return tag(weight, role, axes, std=std or None, orthogonal=orthogonal)
 

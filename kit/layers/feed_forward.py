@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kit.layers.gradients import gelu
-from kit.layers.tags import tag
+from kit.layers.tags import normal, tag
 from kit.layers.taps import tap
 
 GATES = {"geglu": gelu, "swiglu": ops.silu}
@@ -67,9 +67,8 @@ class FeedForward(keras.layers.Layer):
     def _matrix(
         self, name: str, width: int, std: float, transposed: bool = False
     ) -> Any:
-        initializer = keras.initializers.RandomNormal(stddev=std)
         shape = (width, self.dim)
-        weight = self.add_weight(name=name, shape=shape, initializer=initializer)
+        weight = self.add_weight(name=name, shape=shape, initializer=normal(std))
         axes = ("width", "neurons")
         return tag(weight, "FFN", axes, std=std, transposed=transposed)
 

@@ -1,5 +1,6 @@
 """Where order enters: learned and sinusoidal tables, rotary angles, ALiBi slopes."""
 
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -143,8 +144,7 @@ class RotaryPositions(keras.layers.Layer):
         self.base = base
 
     def build(self, input_shape: Any) -> None:
-        angle = angles(self.context_length, input_shape[-1], self.base)
-        self.cosine, self.sine = np.cos(angle), np.sin(angle)
+        self.cosine, self.sine = turns(self.context_length, input_shape[-1], self.base)
 
     def call(self, x: Any, start: Any = 0) -> Any:
         half = x.shape[-1] // 2
@@ -173,6 +173,8 @@ def _rows(table: Any, x: Any, start: int) -> Any:
             f"{start + time} tokens do not fit context_length={length}",
             'Read fewer tokens, or use positions="none" or "alibi", which have no end',
         )
+    if isinstance(table, np.ndarray):  # a constant: hand over the rows alone
+        return ops.cast(table[start : start + time], x.dtype)
     return ops.slice(ops.cast(table, x.dtype), (start, 0), (time, width))
 
 
@@ -193,6 +195,13 @@ def angles(context_length: int, width: int, base: float) -> np.ndarray:
     """
     frequency = base ** (-np.arange(0, width, 2) / width)
     return np.outer(np.arange(context_length), frequency).astype("float32")
+
+
+@lru_cache(maxsize=8)  # all blocks of a model share them
+def turns(context_length: int, width: int, base: float) -> tuple[Any, Any]:
+    """Cosine and sine of the `angles`."""
+    angle = angles(context_length, width, base)
+    return np.cos(angle), np.sin(angle)
 
 
 def alibi_slopes(num_heads: int) -> np.ndarray:

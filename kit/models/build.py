@@ -16,12 +16,16 @@ from kit.layers import (
     tag,
     tag_of,
 )
+from kit.layers.tags import normal, undrawn
 from kit.models.parts import make_block, make_norm
 from kit.models.transformer import Transformer
 
 
 def build(
-    config: ModelConfig, seed: int = 0, name: str = "transformer", dtype: Any = None
+    config: ModelConfig,
+    seed: int | None = 0,
+    name: str = "transformer",
+    dtype: Any = None,
 ) -> Transformer:
     """A model with fresh weights.
 
@@ -31,7 +35,8 @@ def build(
 
     Args:
         config: The model as data.
-        seed: Seed of the initial weights and of dropout.
+        seed: Seed of the initial weights and of dropout; `None` for no initial
+            values, where the caller assigns every weight of a large model.
         name: Name of the Keras model.
         dtype: A dtype policy such as `"mixed_bfloat16"`; `None` for the global one.
 
@@ -43,6 +48,16 @@ def build(
         >>> tuple(model(np.zeros((3, 12), "int32")).shape)
         (3, 12, 14)
     """
+    if seed is None:
+        with undrawn():
+            return _build(config, name, dtype)
+    model = _build(config, name, dtype)
+    initialise(model, seed)
+    return model
+
+
+def _build(config: ModelConfig, name: str, dtype: Any) -> Transformer:
+    """The parts with their variables."""
     model = Transformer(
         config=config,
         embedding=_embedding(config, dtype),
@@ -62,7 +77,6 @@ def build(
         dtype=dtype,
     )
     _make_variables(model, config)
-    initialise(model, seed)
     return model
 
 
@@ -165,6 +179,7 @@ def _embedding(config: ModelConfig, dtype: Any) -> keras.layers.Layer:
     return keras.layers.ReversibleEmbedding(
         config.vocabulary_size,
         config.width,
+        embeddings_initializer=normal(config.initializer_std),
         tie_weights=config.tied_head,
         name="embedding",
         dtype=dtype,

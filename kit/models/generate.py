@@ -54,7 +54,9 @@ def generate(
     _check(model, tokens, steps, temperature, top_k)
     tokens = tokens.astype("int32")
     rng = np.random.default_rng(seed)
-    next_logits = _cached(model) if use_cache and model.config.mask != "full" else None
+    cached = use_cache and model.config.mask != "full"
+    length = min(tokens.shape[1] + steps, model.config.context_length)
+    next_logits = _cached(model, length) if cached else None
     for step in range(steps):
         window = tokens[:, -model.config.context_length :]
         if next_logits is not None and window.shape == tokens.shape:
@@ -68,8 +70,8 @@ def generate(
     return tokens
 
 
-def _cached(model: Transformer) -> Callable[[np.ndarray], np.ndarray]:
-    cache, read = model.new_cache(), 0
+def _cached(model: Transformer, length: int) -> Callable[[np.ndarray], np.ndarray]:
+    cache, read = model.new_cache(length), 0
 
     def next_logits(tokens: np.ndarray) -> np.ndarray:
         nonlocal read

@@ -129,7 +129,7 @@ def test_a_broken_cache_is_made_again(folder, fables, tmp_path, monkeypatch):
 
 def test_training_does_not_depend_on_luck(fables):
     first, second = (
-        ByteLevelBPETokenizer(bpe._train(fables, 320), 320) for _ in range(2)
+        ByteLevelBPETokenizer(bpe._train(fables, 320), {"bpe": 320}) for _ in range(2)
     )
     assert first.fingerprint == second.fingerprint
 
