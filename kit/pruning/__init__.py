@@ -15,12 +15,14 @@ from kit.pruning.allocation import (
     sparsity_of,
 )
 from kit.pruning.calibration import Calibration, activities
+from kit.pruning.callback import PruningCallback
 from kit.pruning.evaluation import Evaluator, perplexity
 from kit.pruning.greedy import Removal, remove_greedily
 from kit.pruning.methods import METHODS, prune
 from kit.pruning.operation import Operation
 from kit.pruning.pieces import Pieces
 from kit.pruning.record import Pruned, Record
+from kit.pruning.schedules import Constant, OneShot, Polynomial
 from kit.pruning.scores import SCORES, Activity, best, score_neurons
 from kit.pruning.surgery import (
     Part,
@@ -32,6 +34,7 @@ from kit.pruning.surgery import (
     smaller_config,
 )
 from kit.pruning.two_stage import two_stage
+from kit.pruning.units import Units, units_of, without_units
 
 __all__ = [
     "METHODS",
@@ -39,13 +42,18 @@ __all__ = [
     "Activity",
     "Allocation",
     "Calibration",
+    "Constant",
     "Evaluator",
+    "OneShot",
     "Operation",
     "Part",
     "Pieces",
+    "Polynomial",
     "Pruned",
+    "PruningCallback",
     "Record",
     "Removal",
+    "Units",
     "activities",
     "allocate",
     "attention_share",
@@ -66,4 +74,6 @@ __all__ = [
     "smaller_config",
     "sparsity_of",
     "two_stage",
+    "units_of",
+    "without_units",
 ]

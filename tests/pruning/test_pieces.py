@@ -105,6 +105,7 @@ def test_an_interrupt_leaves_no_wrong_stream(deep, monkeypatch):
     assert evaluator.losses([[], [Part("attention", 1)]]) == expected
 
 
+@pytest.mark.slow
 def test_divergence_is_that_of_the_predictions(deep):
     batch = batch_of(deep.config)
     evaluator = Evaluator(deep, batch, measure="divergence")
@@ -118,6 +119,7 @@ def test_divergence_is_that_of_the_predictions(deep):
     assert_same(evaluator.loss(gone), expected)
 
 
+@pytest.mark.slow
 def test_a_model_of_nan_is_an_error(deep):
     broken = build(deep.config)
     broken.blocks[1].part("feed_forward").up.assign(

@@ -1,0 +1,206 @@
+"""Pruning while a model trains: masks that hold at every step, a smaller model after.
+
+A mask lives among the optimizer's variables and is applied by a constraint on the
+weight. So it is part of the compiled step on every backend, also where one call takes
+several steps, and it is saved and restored with the optimizer.
+"""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit.errors import KitError
+from kit.models import Transformer
+from kit.pruning.schedules import Constant, OneShot
+from kit.pruning.units import Units, units_of, without_units
+
+Scores = Mapping[int, np.ndarray]
+
+
+class PruningCallback(keras.callbacks.Callback):
+    """Removes the units with the lowest scores as a schedule says.
+
+    What is gone stays gone. Units are masked while the model trains; `smaller_model`
+    then makes the model without them. Steps are those of the optimizer. Where one call
+    takes several steps (`steps_per_execution`), units go at the end of the call in
+    which the schedule wants them gone, and stay at zero in every step from then on.
+
+    Neurons and heads go from each block alike, attentions from the whole model; of
+    each block one neuron or head stays.
+
+    Args:
+        schedule: `OneShot`, `Constant` or `Polynomial`: step to the share that is gone.
+        granularity: `"neuron"`, `"head"` or `"attention"`.
+        score: A function of the model that returns block to scores (units,), higher is
+            kept; `None` for the size of the weights that a unit writes with.
+
+    Attributes:
+        rows: One dict for each pruning: `step`, and `removed`, the share that is gone.
+
+    Raises:
+        KitError: The model has no such units.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> from kit.training import token_cross_entropy
+        >>> config = ModelConfig.uniform(1, vocabulary_size=14, context_length=12)
+        >>> model = build(config)
+        >>> model.compile("sgd", token_cross_entropy, run_eagerly=True)
+        >>> pruning = PruningCallback(OneShot(0.5, step=1), granularity="head")
+        >>> x = np.zeros((4, 12), "int32")
+        >>> _ = model.fit(x, x, batch_size=2, verbose=0, callbacks=[pruning])
+        >>> pruning.rows
+        [{'step': 1, 'removed': 0.5}]
+        >>> pruning.smaller_model().config.blocks[0].num_heads
+        2
+    """
+
+    def __init__(
+        self,
+        schedule: OneShot | Constant,
+        granularity: str = "neuron",
+        score: Callable[[Transformer], Scores] | None = None,
+    ):
+        super().__init__()
+        self.schedule, self.granularity, self.score = schedule, granularity, score
+        self.rows: list[dict[str, float]] = []
+        self._units: list[Units] = []
+        self._masks: list[keras.Variable] = []
+        self._optimizer: Any = None
+
+    def attach(self, model: Transformer) -> None:
+        """Give the masks to a compiled model; the first `fit` does it by itself.
+
+        To go on with a run that was interrupted, call this before its optimizer's
+        state is restored: the masks are restored with it.
+        """
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is None:
+            raise KitError("the model is not compiled", "Call model.compile first")
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # float16's
+        if self._masks and self._optimizer is optimizer:
+            return
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        self._optimizer = optimizer
+        self._units = units_of(model, self.granularity)
+        self._masks = [
+            optimizer.add_variable((units.count,), name=f"removed_{units.block}")
+            for units in self._units
+        ]
+        for units, mask in zip(self._units, self._masks, strict=True):
+            units.weight.constraint = _Masked(units, mask)
+        model.make_train_function(force=True)  # one that was there has no masks
+
+    def detach(self) -> None:
+        """Take the constraints off; what is zero may grow again in later training."""
+        for units in self._units:
+            units.weight.constraint = None
+        self.model.train_function = None
+
+    @property
+    def removed(self) -> dict[int, np.ndarray]:
+        """Block to (units,) of 0 and 1; 1 is gone."""
+        self.model  # noqa: B018  on JAX this brings the variables up to date
+        return {
+            units.block: np.asarray(mask)
+            for units, mask in zip(self._units, self._masks, strict=True)
+        }
+
+    def smaller_model(self) -> Transformer:
+        """A new model without the units that are gone; the trained one stays.
+
+        It says the same, and is not compiled.
+        """
+        return without_units(self.model, self.granularity, self.removed)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.attach(self.model)
+        self.before = self.at_most = int(self.model.optimizer.iterations)
+        done = bool(self.rows) and self.rows[-1]["step"] == self.at_most
+        self.due = self._next(self.at_most + done)
+        self._look()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.before = self.at_most
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # The optimizer takes a step a batch, or fewer. It is asked only where it may be
+        # time, because on JAX to ask is to interrupt training.
+        self.at_most = self.before + batch + 1
+        if self.at_most >= self.due:
+            self._look()
+
+    def _look(self) -> None:
+        step = int(self.model.optimizer.iterations)
+        self.before += step - self.at_most
+        self.at_most = step
+        if step >= self.due:
+            self._prune(self.schedule(step))
+            self.rows.append({"step": step, "removed": self._share()})
+            self.due = self._next(step + 1)
+
+    def _next(self, step: int) -> float:
+        found = self.schedule.next_step(step)
+        return inf if found is None else found
+
+    def _share(self) -> float:
+        masks = np.concatenate([*self.removed.values()])
+        return float(masks.mean())
+
+    def _prune(self, share: float) -> None:
+        scores = self._scores()
+        gone = self.removed
+        if self.granularity == "attention":
+            order = np.concatenate([scores[units.block] for units in self._units])
+            already = np.concatenate([gone[units.block] for units in self._units])
+            together = _lowest(order, already, round(share * len(order)))
+            new = dict(zip(gone, np.split(together, len(self._units)), strict=True))
+        else:
+            new = {
+                units.block: _lowest(
+                    scores[units.block],
+                    gone[units.block],
+                    min(round(share * units.count), units.count - 1),
+                )
+                for units in self._units
+            }
+        for units, mask in zip(self._units, self._masks, strict=True):
+            mask.assign(new[units.block])
+            units.weight.assign(units.masked(units.weight, mask))
+
+    def _scores(self) -> Scores:
+        if self.score is None:
+            return {units.block: units.sizes() for units in self._units}
+        found = self.score(self.model)
+        for units in self._units:
+            scores = np.asarray(found.get(units.block, ()))
+            if scores.shape != (units.count,) or not np.isfinite(scores).all():
+                raise KitError(
+                    f"the score of block {units.block} has shape {scores.shape}, "
+                    f"expected ({units.count},) finite numbers",
+                    f"Return one number for each {self.granularity}",
+                )
+        return found
+
+
+class _Masked(keras.constraints.Constraint):
+    """A weight whose removed units are zero."""
+
+    def __init__(self, units: Units, removed: keras.Variable):
+        self.units, self.removed = units, removed
+
+    def __call__(self, weight: Any) -> Any:
+        return self.units.masked(weight, self.removed)
+
+
+def _lowest(scores: np.ndarray, gone: np.ndarray, count: int) -> np.ndarray:
+    """1 for those that are gone, and for the lowest of the others until `count` are."""
+    order = np.argsort(np.where(gone > 0, -np.inf, scores), kind="stable")
+    removed = np.array(gone, "float32")
+    removed[order[: max(count, int(removed.sum()))]] = 1.0
+    return removed

@@ -1,0 +1,45 @@
+"""TensorFlow, JAX and PyTorch remove the same and train with the same masks."""
+
+from functools import cache
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+
+from tests.cases import assert_same
+from tests.other_backend import results
+from tests.pruning.backend_cases import everything
+
+HERE = keras.backend.backend()
+STEP = 1e-3  # the learning rate: AdamW moves a weight by no more
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize(
+        "backend",
+        [
+            pytest.param(
+                name,
+                marks=pytest.mark.skipif(
+                    find_spec(name) is None, reason=f"{name} is not installed"
+                ),
+            )
+            for name in ("tensorflow", "jax", "torch")
+            if name != HERE
+        ],
+    ),
+]
+here = cache(everything)
+
+
+def test_the_same_goes_and_the_same_stays(backend):
+    there = results(backend, "tests.pruning.backend_cases")
+    for key, found in here().items():
+        if key.startswith(("parts", "neurons", "mask")):
+            np.testing.assert_array_equal(there[key], found, err_msg=key)
+        elif key.startswith("logits"):
+            assert_same(there[key], found)
+        else:
+            np.testing.assert_allclose(there[key], found, atol=0.02 * STEP, err_msg=key)
+            assert ((there[key] == 0) == (found == 0)).all()
