@@ -18,6 +18,7 @@ from kit import doctor
 from kit.backends import BACKENDS, not_installed
 from kit.errors import KitError
 from kit.grading import commands as grading
+from kit.pretrained import commands as pretrained
 from kit.quiet import quiet
 from kit.studies import commands as studies
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # panels would cost 0.2 s of every kit --help
     pretty_exceptions_enable=False,
 )
-for part in (studies, grading, doctor):
+for part in (studies, grading, pretrained, doctor):
     part.register(app)
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

@@ -71,6 +71,7 @@ def checks() -> Iterator[Row]:
     yield cores()
     yield memory()
     yield from data()
+    yield from checkpoints()
     yield writable("runs", paths.runs_dir(), "KIT_RUNS")
     yield writable("cache", paths.cache_dir(), "KIT_CACHE")
     yield results()
@@ -174,6 +175,17 @@ def data() -> Iterator[Row]:
         yield Row("data", found)
     if paths.cache_dir().is_dir():
         yield Row("cached", f"{paths.cache_dir()}: {_contents(paths.cache_dir())}")
+
+
+def checkpoints() -> Iterator[Row]:
+    """Trained models by others, and where they lie; none is needed."""
+    from kit.pretrained import found
+
+    try:
+        for name, folder in found().items():
+            yield Row(name, str(folder or "not here; see kit fetch"))
+    except KitError:
+        return  # the row on data tells of it
 
 
 def _contents(folder: Path) -> str:
