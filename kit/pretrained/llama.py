@@ -112,7 +112,8 @@ def _fill(
         return
     row = 0
     for piece in pieces:  # TensorFlow takes in an array by way of a second copy of it
-        variable.assign(keras.ops.slice_update(variable, (row, 0), piece))
+        table = keras.ops.convert_to_tensor(variable)
+        variable.assign(keras.ops.slice_update(table, (row, 0), piece))
         row += len(piece)
 
 

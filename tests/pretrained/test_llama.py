@@ -1,5 +1,10 @@
 """A Llama in either file format is the Llama of the paper, written out in NumPy."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +19,15 @@ WIDTH, HIDDEN, BLOCKS, HEADS, KEY_HEADS, VOCABULARY, CONTEXT = 32, 48, 2, 4, 2, 
 SIZES = (WIDTH, HIDDEN, BLOCKS, HEADS, KEY_HEADS, VOCABULARY, CONTEXT)
 EPSILON, BASE = 1e-5, 500.0
 TOKENS = np.array([3, 1, 4, 1, 5, 9, 2, 6])
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = """
+import sys
+import numpy as np
+from kit.pretrained import gguf_llama, gguf
+from tests.pretrained.test_llama import TOKENS
+model = gguf_llama.read_model(gguf.read_gguf(sys.argv[1]), "tiny")
+np.save(sys.argv[2], np.asarray(model(TOKENS[None]))[0])
+"""
 METADATA = {
     "general.architecture": "llama",
     "llama.block_count": BLOCKS,
@@ -139,6 +153,20 @@ def test_quantised_weights_are_those_of_the_file(form, tmp_path):
     model = gguf_llama.read_model(gguf, "tiny")
     rounded = {name: gguf.tensor(name) for name in gguf.entries}
     np.testing.assert_allclose(logits(model), plain_llama(rounded, BASE), atol=2e-4)
+
+
+@pytest.mark.slow
+def test_another_backend_loads_the_same_model(tmp_path):
+    pytest.importorskip("jax")
+    weights = random_weights()
+    path, out = as_gguf(tmp_path, weights, "Q8_0"), tmp_path / "logits.npy"
+    subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(path), str(out)],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    here = logits(gguf_llama.read_model(read_gguf(path), "tiny"))
+    np.testing.assert_allclose(np.load(out), here, atol=2e-4)
 
 
 def test_a_tensor_in_pieces_is_the_tensor(tmp_path, monkeypatch):
