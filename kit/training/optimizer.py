@@ -16,7 +16,11 @@ KINDS = {"adamw": AdamW, "lion": Lion}
 
 
 def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
-    """The optimizer of a config, for the variables of a model."""
+    """The optimizer of a config, built for the variables of a model.
+
+    Built here, because TensorFlow traces a step that makes variables twice, and because
+    a role without a ratio is then named where the config is at hand.
+    """
     optimizer = KINDS[config.optimizer](
         learning_rate=make_schedule(config),
         weight_decay=config.weight_decay,
@@ -28,11 +32,10 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
         vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
         optimizer.exclude_from_weight_decay(var_list=vectors)
     rates = config.block_rates
-    if rates is None:
-        return optimizer
-    made = blockwise(optimizer, rates.ratios, scale_decay=rates.scale_decay)
-    made.build(model.trainable_variables)  # names a role without a ratio right here
-    return made
+    if rates:
+        optimizer = blockwise(optimizer, rates.ratios, scale_decay=rates.scale_decay)
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def make_schedule(config: TrainConfig) -> BlockSchedule:

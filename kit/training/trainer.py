@@ -166,9 +166,7 @@ class Trainer:
     def reset(self, seed: int) -> None:
         """Fresh weights and an optimizer that has not seen anything."""
         initialise(self.model, seed)
-        optimizer = self.model.optimizer
-        optimizer.build(self.model.trainable_variables)
-        for variable in optimizer.variables:
+        for variable in self.model.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def run(
