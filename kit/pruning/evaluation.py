@@ -55,7 +55,7 @@ class Evaluator:
         model: Transformer,
         batch: Batch,
         measure: str = "loss",
-        xla: bool = False,
+        xla: bool | None = None,
         pieces: Pieces | None = None,
     ):
         self.model = model

@@ -77,7 +77,7 @@ def prune(
     *,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
-    xla: bool = False,
+    xla: bool | None = None,
     **settings: Any,
 ) -> Pruned:
     """Prune a model by any of the methods; the one given is not changed.
@@ -96,7 +96,7 @@ def prune(
             `"slice"` (after 2401.15024; RMSNorm only), `"magnitude"` or `"random"`.
         seed: Of what is random.
         progress: Called with the share of the work that is done.
-        xla: On TensorFlow, compile with XLA: slower to start, faster to repeat.
+        xla: On TensorFlow, compile with XLA; `None` does so where it pays.
         **settings: Of the method.
 
     Returns:

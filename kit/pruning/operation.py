@@ -61,7 +61,7 @@ class Operation:
         sparsity: float,
         seed: int = 0,
         progress: Callable[[float], None] | None = None,
-        xla: bool = False,
+        xla: bool | None = None,
     ):
         self._start = time.perf_counter()
         check_sparsity(sparsity)

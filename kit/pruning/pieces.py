@@ -1,5 +1,6 @@
 """A model in pieces that are compiled apart: blocks of one kind share one function."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from kit.models.build import block_weights
 from kit.models.parts import make_block
 from kit.training.scoring import token_losses
 
+XLA_FROM = 2**13  # entries of a stream; a compilation costs half a second
+
 
 class Pieces:
     """Embedding, blocks and head of a model, to be run one by one.
@@ -29,7 +32,8 @@ class Pieces:
 
     Args:
         model: A kit model.
-        xla: On TensorFlow, compile with XLA: slower to start, faster to repeat.
+        xla: On TensorFlow, compile with XLA: slower to start, much faster to repeat.
+            `None` does so where the stream is not tiny.
         progress: Called after each block with the number of sequences it was run on.
 
     Attributes:
@@ -49,7 +53,7 @@ class Pieces:
     def __init__(
         self,
         model: Transformer,
-        xla: bool = False,
+        xla: bool | None = None,
         progress: Callable[[int], None] | None = None,
     ):
         self.model = model
@@ -98,7 +102,7 @@ class Pieces:
         """
         key = (kind, watch)
         if key not in self._kinds:
-            self._kinds[key] = _Kind(self.model, kind, watch, self.xla)
+            self._kinds[key] = _Kind(self.model, kind, watch, self._uses_xla(x))
         found = self._kinds[key]
         values = [_constant(self.weights[f"block_{index}/{n}"]) for n in found.names]
         result = found.run(values, x, bias, *seen)
@@ -120,9 +124,12 @@ class Pieces:
                 with _weights(self._head_weights, values):
                     return function(self.model.logits, *arrays)
 
-            self._heads[function] = compiled(run, self.xla)
+            self._heads[function] = compiled(run, self._uses_xla(arrays[0]))
         values = [_constant(weight) for weight in self._head_weights]
         return ops.convert_to_numpy(self._heads[function](values, *arrays))
+
+    def _uses_xla(self, x: Any) -> bool:
+        return math.prod(x.shape) >= XLA_FROM if self.xla is None else self.xla
 
 
 def losses(logits_of: Callable, x: Any, targets: Any) -> Any:

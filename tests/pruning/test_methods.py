@@ -109,6 +109,7 @@ def test_the_window_is_that_of_the_smallest_angle(kind):
     assert record.parts == parts_of_blocks(config, [start, start + 1])
 
 
+@pytest.mark.slow
 def test_blockpruner_takes_whatever_hurts_least():
     asked, gone = calibration(deep_config()), []
     smaller, record = prune(deep(), asked, 0.3, "blockpruner")
