@@ -12,7 +12,9 @@ from tests.other_backend import results
 from tests.pruning.backend_cases import everything
 
 HERE = keras.backend.backend()
-STEP = 1e-3  # the learning rate: AdamW moves a weight by no more
+# AdamW moves a weight by the learning rate at most, and divides by the size of a
+# gradient: of each of four steps rounding may show as a hundredth.
+ROUNDING = 4 * 0.01 * 1e-3
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,5 +43,5 @@ def test_the_same_goes_and_the_same_stays(backend):
         elif key.startswith("logits"):
             assert_same(there[key], found)
         else:
-            np.testing.assert_allclose(there[key], found, atol=0.02 * STEP, err_msg=key)
+            np.testing.assert_allclose(there[key], found, atol=ROUNDING, err_msg=key)
             assert ((there[key] == 0) == (found == 0)).all()
