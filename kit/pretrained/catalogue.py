@@ -36,6 +36,10 @@ class Checkpoint:
         files: Name to SHA-256 of every file that is needed.
         package: Where `kit fetch` takes it from, if it can.
         source: Where else it is.
+
+    Example:
+        >>> CHECKPOINTS["smollm2"].licence
+        'Apache-2.0'
     """
 
     about: str

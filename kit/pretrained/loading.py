@@ -10,7 +10,12 @@ from kit.pretrained.gguf import read_gguf
 
 
 class Pretrained(NamedTuple):
-    """A trained model and the tokenizer that it was trained with."""
+    """A trained model and the tokenizer that it was trained with.
+
+    Example:
+        >>> Pretrained(model=None, tokenizer=None)._fields
+        ('model', 'tokenizer')
+    """
 
     model: Transformer
     tokenizer: Tokenizer
@@ -53,6 +58,12 @@ def load_tokenizer(name: str) -> Tokenizer:
 
     Raises:
         KitError: As for `load`.
+
+    Example:
+        >>> load_tokenizer("stories")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.errors.KitError: unknown checkpoint 'stories'. ...
     """
     folder = folder_of(name)
     if name == "stories260k":
