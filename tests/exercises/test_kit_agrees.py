@@ -7,11 +7,29 @@ import numpy as np
 import pytest
 
 from kit.config import ModelConfig
-from kit.data import Addition
+from kit.data import Addition, Batch
+from kit.errors import KitError
 from kit.grading.exercises import find
 from kit.layers.shaping import Shaping
-from kit.models import build, parameter_counts
+from kit.models import build, named_weights, parameter_counts
 from kit.optimizers import AdamW, WarmUpSchedule, blockwise
+from kit.pruning import (
+    Activity,
+    Calibration,
+    Evaluator,
+    OneShot,
+    Part,
+    Polynomial,
+    PruningCallback,
+    allocate,
+    best,
+    block_parameters,
+    keep_neurons,
+    parts_of,
+    remove_greedily,
+    score_neurons,
+)
+from kit.pruning import perplexity as exp_of_loss
 from kit.rates import PAPER_RATIOS
 from kit.sharpness import FisherSharpness, hutchinson_parts, labels, power_iteration
 from kit.sharpness.objective import Objective
@@ -173,3 +191,133 @@ def test_the_rate_of_a_block_is_that_of_the_schedule(scaling):
         for step in (0, 6, 7, 16, 50, 99, 100, 120):
             found = block_rate(step, ratio, 2.0, 100, 7, 0.1, scaling)
             assert found == pytest.approx(float(schedule.rate(step, ratio)), rel=1e-5)
+
+
+def test_perplexity_is_that_of_the_evaluator(model):
+    tokens = np.random.default_rng(0).integers(14, size=(3, 12))
+    search = Calibration(tokens, sequences=3, search_sequences=3).search_batch
+    expected = exp_of_loss(Evaluator(model, search).loss())
+    logits = np.asarray(model(tokens))
+    perplexity = reference("perplexity")["perplexity"]
+    found = perplexity(logits, tokens, np.array([12, 12, 12]))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_neurons_are_scored_and_kept_alike():
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((4, 6, 9)).astype("float32")
+    real = np.arange(6) < np.array([[6], [2], [0], [4]])
+    namespace = reference("neuron_score")
+    scores = namespace["neuron_scores"](hidden, real)
+    expected = score_neurons("l2", Activity.of(hidden, real), {})
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    for equal in (scores, np.array([1.0, 2.0, 1.0, 2.0, 0.0])):
+        for count in (0, 2, 5):
+            found = namespace["neurons_to_keep"](equal, count)
+            assert found.tolist() == best(equal, count)
+
+
+def test_a_pair_of_layers_is_cut_as_a_feed_forward_is(model):
+    kept = [1, 4, 30]
+    small = named_weights(keep_neurons(model, {0: kept}))
+    # The kit keeps the output matrix as (width, neurons), Dense as (neurons, width).
+    up, down = (
+        np.asarray(named_weights(model)[f"block_0/feed_forward/{name}"])
+        for name in ("up", "down")
+    )
+    pair = []
+    for kernel in (up, down.T):
+        pair.append(keras.layers.Dense(kernel.shape[1], "gelu", use_bias=False))
+        pair[-1].build((None, kernel.shape[0]))
+        pair[-1].set_weights([kernel])
+    first, second = reference("dense_pair")["smaller_pair"](*pair, np.array(kept))
+    np.testing.assert_array_equal(first.kernel, small["block_0/feed_forward/up"])
+    expected = np.asarray(small["block_0/feed_forward/down"])
+    np.testing.assert_array_equal(np.asarray(second.kernel).T, expected)
+
+
+@pytest.mark.parametrize("feed_forward", [None, "swiglu"])
+def test_a_sparsity_is_split_alike(feed_forward):
+    split, refused = reference("allocation")["split"], 0
+    for blocks in (4, 8, 12):
+        base = "llama" if feed_forward else "pre-ln"
+        sizes = {"width": 128, "vocabulary_size": 65, "context_length": 64}
+        config = ModelConfig.uniform(blocks, base, **sizes)
+        counts = parameter_counts(config)
+        arguments = (
+            blocks,
+            (counts["QK"] + counts["VO"]) // blocks,
+            counts["FFN"] // blocks,
+            block_parameters(config),
+            config.feed_forward_dim(config.blocks[0]),
+        )
+        for sparsity in (0.1, 0.25, 0.375, 0.5, 0.625):
+            for alpha in (0.75, 1.5, 60.0):
+                try:
+                    expected = allocate(config, sparsity, alpha=alpha)
+                except KitError:
+                    refused += 1
+                    with pytest.raises(ValueError, match="cannot"):
+                        split(sparsity, *arguments, alpha)
+                else:
+                    assert split(sparsity, *arguments, alpha) == tuple(expected)
+    assert refused
+
+
+def test_parts_are_removed_in_the_same_order():
+    sizes = {"width": 8, "vocabulary_size": 14, "context_length": 12}
+    model = build(ModelConfig.uniform(4, initializer_std=0.5, **sizes), seed=1)
+    inputs = np.random.default_rng(0).integers(14, size=(2, 12))
+    batch = Batch(inputs, np.roll(inputs, -1))
+    evaluator = Evaluator(model, batch)
+    parts = parts_of(model.config, "attention")
+    expected = remove_greedily(evaluator, parts, lambda gone: len(gone) == 3)
+
+    def loss(blocks):
+        return Evaluator(model, batch).loss([Part("attention", b) for b in blocks])
+
+    namespace = reference("greedy_removal")
+    gone, losses = namespace["remove_greedily"](loss, [0, 1, 2, 3], 3)
+    assert gone == [removal.part.block for removal in expected]
+    for found, removal in zip(losses, expected, strict=True):
+        assert exp_of_loss(found) == pytest.approx(removal.perplexity, rel=1e-5)
+    assert namespace["num_candidates"](4, 3) == evaluator.candidates
+
+
+@pytest.mark.parametrize("every", [7, 30, 100])
+def test_the_schedule_is_that_of_the_kit(every):
+    schedule = Polynomial(0.8, start=10, end=70, every=every, initial=0.2, power=2.5)
+    namespace = reference("prune_schedule")
+    for step in (0, 9, 10, 11, 24, 40, 69, 70, 71, 99):
+        found = namespace["share_at"](step, 0.2, 0.8, 10, 70, 2.5)
+        assert found == pytest.approx(schedule(step))
+        assert namespace["next_pruning"](step, 10, 70, every) == (
+            schedule.next_step(step)
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+def test_masks_in_training_are_those_of_the_kit(steps_per_execution):
+    """Where a head has one dimension, a row of the output matrix is a head."""
+    config = ModelConfig.uniform(1, width=8, vocabulary_size=14, context_length=12)
+    inputs, targets = Addition(digits=1, validation_pairs=9).validation()
+    schedule, found = OneShot(0.5, step=3), []
+    for own in (True, False):
+        model = build(config.with_every_block(num_heads=8), seed=0)
+        model.compile(
+            AdamW(0.05),
+            token_cross_entropy,
+            steps_per_execution=steps_per_execution,
+            jit_compile=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+        weight = named_weights(model)["block_0/attention/output"]
+        callback = PruningCallback(schedule, "head")
+        if own:
+            callback = reference("mask_callback")["Pruning"](weight, schedule)
+        options = {"batch_size": 3, "epochs": 3, "shuffle": False, "verbose": 0}
+        model.fit(inputs, targets, callbacks=[callback], **options)
+        found.append(np.asarray(weight))
+    assert (found[0] == 0).all(axis=1).sum() == 4
+    np.testing.assert_allclose(*found, atol=1e-6)

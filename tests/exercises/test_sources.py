@@ -54,6 +54,16 @@ PAPERS = {
         "block_warmup",
         "test_blockwise",
     ],
+    "pruning": [
+        "perplexity",
+        "neuron_score",
+        "dense_pair",
+        "allocation",
+        "greedy_removal",
+        "prune_schedule",
+        "mask_callback",
+        "test_pruning",
+    ],
 }
 
 
