@@ -111,6 +111,9 @@ def test_python_blocks(tmp_path):
         "subclassed": {"sharpness_matrices", "sharpness_vectors"},
     }
     assert all(row["step"] == 16 and min(row.values()) > 0 for row in rows.values())
+    (pruned,) = (line.split() for line in lines if line.startswith("pruned: "))
+    assert abs(float(pruned[1]) - 0.5) < 0.01 and pruned[2::2] == ["attention"] * 2
+    assert (tmp_path / "smaller.keras").is_file()
 
 
 @pytest.mark.parametrize("path", readme.pages(), ids=lambda path: path.parent.name)

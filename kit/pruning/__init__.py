@@ -4,6 +4,7 @@ Three nouns: `scores` say what a neuron is worth, `allocation` how much goes whe
 `surgery` makes the smaller model.
 """
 
+from kit.pruning.adapters import KitModel, Prunable
 from kit.pruning.allocation import (
     Allocation,
     allocate,
@@ -17,15 +18,17 @@ from kit.pruning.allocation import (
 from kit.pruning.calibration import Calibration, activities
 from kit.pruning.callback import PruningCallback
 from kit.pruning.evaluation import Evaluator, perplexity
+from kit.pruning.functional import FunctionalModel
 from kit.pruning.greedy import Removal, remove_greedily
 from kit.pruning.methods import METHODS, prune
+from kit.pruning.named import BlockLayers
 from kit.pruning.operation import Operation
+from kit.pruning.outline import BlockOutline, Outline, Part
 from kit.pruning.pieces import Pieces
 from kit.pruning.record import Pruned, Record
 from kit.pruning.schedules import Constant, OneShot, Polynomial
 from kit.pruning.scores import SCORES, Activity, best, score_neurons
 from kit.pruning.surgery import (
-    Part,
     keep_neurons,
     parts_of,
     parts_of_blocks,
@@ -41,14 +44,20 @@ __all__ = [
     "SCORES",
     "Activity",
     "Allocation",
+    "BlockLayers",
+    "BlockOutline",
     "Calibration",
     "Constant",
     "Evaluator",
+    "FunctionalModel",
+    "KitModel",
     "OneShot",
     "Operation",
+    "Outline",
     "Part",
     "Pieces",
     "Polynomial",
+    "Prunable",
     "Pruned",
     "PruningCallback",
     "Record",

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kit.config import ModelConfig
-from kit.counts import block_counts
 from kit.errors import KitError, known
+from kit.pruning.outline import Outline
 
 ALPHA = 1.5  # the paper's
+
+AnyConfig = ModelConfig | Outline  # of a kit model, or of any other
 
 
 class Allocation(NamedTuple):
@@ -38,7 +40,7 @@ class _Sizes(NamedTuple):
     total: int
 
 
-def block_parameters(config: ModelConfig) -> int:
+def block_parameters(config: AnyConfig) -> int:
     """Parameters of all blocks, norms and gains included: what sparsity is a share of.
 
     Example:
@@ -46,10 +48,10 @@ def block_parameters(config: ModelConfig) -> int:
         >>> block_parameters(config)
         98816
     """
-    return sum(sum(block_counts(config, block).values()) for block in config.blocks)
+    return Outline.of(config).parameters
 
 
-def sparsity_of(config: ModelConfig, base: ModelConfig) -> float:
+def sparsity_of(config: AnyConfig, base: AnyConfig) -> float:
     """The share of the block parameters of `base` that `config` has no more.
 
     What is counted is what is gone: where an attention is removed, so is its norm. The
@@ -91,7 +93,7 @@ def attention_share(ratio: float, sparsity: float, alpha: float = ALPHA) -> floa
     return sparsity ** (ratio / alpha)
 
 
-def closed_rule(config: ModelConfig, sparsity: float, alpha: float = ALPHA) -> int:
+def closed_rule(config: AnyConfig, sparsity: float, alpha: float = ALPHA) -> int:
     """Attentions to remove by the paper's rule, rounded half to even.
 
     Raises:
@@ -110,7 +112,7 @@ def closed_rule(config: ModelConfig, sparsity: float, alpha: float = ALPHA) -> i
     return round(sizes.blocks * attention_share(ratio, sparsity, alpha))
 
 
-def even_rule(config: ModelConfig, sparsity: float, alpha: float = ALPHA) -> int:
+def even_rule(config: AnyConfig, sparsity: float, alpha: float = ALPHA) -> int:
     """Attentions to remove so that both parts lose the same share; alpha is not used.
 
     Example:
@@ -122,9 +124,7 @@ def even_rule(config: ModelConfig, sparsity: float, alpha: float = ALPHA) -> int
     return round(_sizes(config).blocks * sparsity)
 
 
-def feed_forward_rule(
-    config: ModelConfig, sparsity: float, alpha: float = ALPHA
-) -> int:
+def feed_forward_rule(config: AnyConfig, sparsity: float, alpha: float = ALPHA) -> int:
     """No attention: the feed-forwards bear it all.
 
     Example:
@@ -135,7 +135,7 @@ def feed_forward_rule(
     return 0
 
 
-RULES: dict[str, Callable[[ModelConfig, float, float], int]] = {
+RULES: dict[str, Callable[[AnyConfig, float, float], int]] = {
     "2ssp": closed_rule,
     "even": even_rule,
     "feed-forward": feed_forward_rule,
@@ -143,7 +143,7 @@ RULES: dict[str, Callable[[ModelConfig, float, float], int]] = {
 
 
 def allocate(
-    config: ModelConfig,
+    config: AnyConfig,
     sparsity: float,
     rule: str | int = "2ssp",
     alpha: float = ALPHA,
@@ -195,12 +195,12 @@ def check_sparsity(sparsity: float) -> None:
         )
 
 
-def _sizes(config: ModelConfig) -> _Sizes:
+def _sizes(config: AnyConfig) -> _Sizes:
     """B, P_attn, P_ffn and F, which must be the same in all blocks, and P_tot."""
+    outline = Outline.of(config)
     sizes = [
-        (counts["QK"] + counts["VO"], counts["FFN"], config.feed_forward_dim(block))
-        for block in config.blocks
-        for counts in [block_counts(config, block)]
+        (block.attention or 0, block.feed_forward or 0, block.num_neurons)
+        for block in outline.blocks
     ]
     if not sizes:
         raise KitError("the model has no blocks", "Use a model with blocks")
@@ -214,7 +214,7 @@ def _sizes(config: ModelConfig) -> _Sizes:
                 f"{sizes[0][1]})",
                 "Prune the model that this one was made from, in one go",
             )
-    return _Sizes(len(sizes), *sizes[0], block_parameters(config))
+    return _Sizes(len(sizes), *sizes[0], outline.parameters)
 
 
 def _check_feasible(sizes: _Sizes, sparsity: float, count: int) -> None:

@@ -1,6 +1,6 @@
 """The text that pruning looks at, checked before anything is done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from kit.checks import whole
 from kit.config import ModelConfig
 from kit.data import IGNORED, Batch
 from kit.errors import KitError, known
+from kit.pruning.adapters import Prunable
+from kit.pruning.outline import Outline
 from kit.pruning.pieces import Pieces
 from kit.pruning.scores import Activity, measure
 
@@ -103,13 +105,20 @@ class Calibration:
         """The first sequences: what is removed as a whole is judged on them."""
         return Batch(*(array[: self.search_sequences] for array in self.batch))
 
-    def check(self, config: ModelConfig) -> None:
+    def check(self, config: ModelConfig | Outline) -> None:
         """Raise a `KitError` where data and model do not go together."""
+        outline = Outline.of(config)
         inputs, targets = self.batch
-        vocabulary, time = config.vocabulary_size, inputs.shape[1]
-        for name, array, least in (
-            ("inputs", inputs, 0),
-            ("targets", targets, IGNORED),
+        time, longest = inputs.shape[1], outline.context_length
+        if outline.mask != "causal" and not isinstance(self.data, Batch):
+            raise KitError(
+                f'with mask="{outline.mask}" the model sees the next token, so it '
+                "cannot be judged by predicting it",
+                "Give a Batch of inputs and targets, such as task.batch(...)",
+            )
+        for name, array, least, vocabulary in (
+            ("inputs", inputs, 0, outline.vocabulary_size),
+            ("targets", targets, IGNORED, outline.num_classes),
         ):
             for token in (array.min(), array.max()):
                 if not least <= token < vocabulary:
@@ -118,17 +127,11 @@ class Calibration:
                         f"the model's vocabulary of {vocabulary}",
                         "Encode them with the tokenizer of the model",
                     )
-        if time > config.context_length:
+        if longest is not None and time > longest:
             raise KitError(
                 f"the calibration sequences have {time} tokens, more than the model's "
-                f"context_length={config.context_length}",
+                f"context_length={longest}",
                 "Cut them into shorter sequences",
-            )
-        if config.mask != "causal" and not isinstance(self.data, Batch):
-            raise KitError(
-                f'with mask="{config.mask}" the model sees the next token, so it '
-                "cannot be judged by predicting it",
-                "Give a Batch of inputs and targets, such as task.batch(...)",
             )
         if not (self.search_batch.targets != IGNORED).any():
             raise KitError(
@@ -136,26 +139,30 @@ class Calibration:
                 f"calibration sequences of {time} tokens",
                 "Give longer sequences, or more search_sequences",
             )
-        if not self._kept(config).any():
+        if not self._kept(outline.padding_id).any():
             raise KitError(
                 f"no token of the first {self.sequences} calibration sequences counts "
                 f'with positions="{self.positions}"',
                 'Give sequences that are not padding, or use positions="all"',
             )
 
-    def chunks(self, config: ModelConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def chunks(self, config: ModelConfig | Outline) -> Iterator[tuple[np.ndarray, ...]]:
         """Tokens (rows, time) and which of them count, a piece at a time."""
-        inputs, kept = self.batch.inputs[: self.sequences], self._kept(config)
-        rows = max(1, TOKENS_AT_ONCE // inputs.shape[1])
-        for start in range(0, len(inputs), rows):
-            yield inputs[start : start + rows], kept[start : start + rows]
+        kept = self._kept(config.padding_id)
+        yield from in_chunks(self.batch.inputs[: self.sequences], kept)
 
-    def _kept(self, config: ModelConfig) -> np.ndarray:
+    def _kept(self, padding_id: int | None) -> np.ndarray:
         inputs, targets = (array[: self.sequences] for array in self.batch)
         if self.positions == "targets":
             return targets != IGNORED
-        padding = -1 if config.padding_id is None else config.padding_id
-        return inputs != padding
+        return inputs != (-1 if padding_id is None else padding_id)
+
+
+def in_chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """The same rows of some arrays (rows, time), as many at once as fit."""
+    rows = max(1, TOKENS_AT_ONCE // arrays[0].shape[1])
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(array[start : start + rows] for array in arrays)
 
 
 def activities(pieces: Pieces, calibration: Calibration) -> dict[int, Activity]:
@@ -191,6 +198,29 @@ def activities(pieces: Pieces, calibration: Calibration) -> dict[int, Activity]:
             x, measured = pieces.block(index, block, x, bias, measure, kept)
             here = Activity.from_tensors(measured)
             found[index] = found[index] + here if index in found else here
+    return found
+
+
+def whole_activities(
+    model: Prunable,
+    calibration: Calibration,
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, Activity]:
+    """The same of any model that tells its hidden states; those of all blocks on one
+    chunk are held at a time.
+
+    Args:
+        model: It is not changed.
+        calibration: What it reads.
+        progress: Called with the number of sequences times that of blocks.
+    """
+    found: dict[int, Activity] = {}
+    for tokens, kept in calibration.chunks(model.config):
+        for index, hidden in model.hidden(tokens).items():
+            here = Activity.of(hidden, kept.astype("float32"))
+            found[index] = found[index] + here if index in found else here
+        if progress is not None:
+            progress(len(tokens) * len(model.config.blocks))
     return found
 
 

@@ -1,81 +1,42 @@
 """What a model loses without some of its parts, for many choices of parts at once."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from kit.data import IGNORED, Batch
 from kit.errors import KitError
 from kit.models import Transformer
+from kit.pruning.adapters import Prunable
+from kit.pruning.calibration import in_chunks
+from kit.pruning.outline import KINDS, Part
 from kit.pruning.pieces import Pieces, divergences, losses
-from kit.pruning.surgery import KINDS, Part, Path, path
+from kit.pruning.surgery import Path, path
 
 Removed = Collection[Part]
 
 
-class Evaluator:
+class Judge:
     """The loss of a model without some parts, on one batch.
 
-    Models that begin with the same blocks share the work on them: the stream before
-    each block of the last model is kept, and the next one is run from the first block
-    in which they differ. Many candidates are run in the order in which they share most,
-    which halves the work of a greedy step: candidate i of B costs B - i blocks and not
-    B. Nothing is built, copied or traced for a candidate.
-
-    Memory: one stream (sequences, time, width) for each block.
-
     Args:
-        model: A kit model; it is not changed.
         batch: What the loss is of.
-        measure: `"loss"`, or `"divergence"` for the Kullback-Leibler divergence from
-            the whole model's predictions.
-        xla: See `Pieces`.
 
     Attributes:
         candidates: Choices evaluated so far.
-
-    Raises:
-        KitError: The model's own loss is not finite.
-
-    Example:
-        >>> from kit.config import ModelConfig
-        >>> from kit.models import build
-        >>> config = ModelConfig.uniform(3, vocabulary_size=14, context_length=12)
-        >>> tokens = np.arange(12)[None] % 14
-        >>> evaluator = Evaluator(build(config), Batch(tokens, np.roll(tokens, -1)))
-        >>> dense, without = evaluator.losses([(), [Part("attention", 2)]])
-        >>> evaluator.pieces.evaluations  # three blocks, and the last one again
-        4
     """
 
-    def __init__(
-        self,
-        model: Transformer,
-        batch: Batch,
-        measure: str = "loss",
-        xla: bool | None = None,
-        pieces: Pieces | None = None,
-    ):
-        self.model = model
-        self.pieces = pieces or Pieces(model, xla)
+    def __init__(self, batch: Batch):
         self.candidates = 0
         self._kept = batch.targets != IGNORED
-        self._path: Path = ()
-        x, self._bias = self.pieces.embed(batch.inputs)
-        self._streams = [x]  # before each block of the path, and after the last
-        self._targets = batch.targets.astype("int32")
-        self._of: Callable = losses
-        if measure == "divergence":
-            self._targets, self._of = self._run(path(model.config)), divergences
 
     def loss(self, removed: Removed = ()) -> float:
         """Mean over the targets, in nats; infinity where it is not a number."""
         self.candidates += 1
-        x = self._run(path(self.model.config, removed))
-        found = self.pieces.head(self._of, x, self._targets)
-        mean = float(np.mean(found[self._kept], dtype="float64"))
+        mean = float(np.mean(self._each(removed)[self._kept], dtype="float64"))
         return math.inf if math.isnan(mean) else mean
 
     def losses(self, choices: Sequence[Removed]) -> list[float]:
@@ -97,6 +58,67 @@ class Evaluator:
                 "Look at its weights: they, or what they compute, hold NaN or infinity",
             )
         return found
+
+    def _each(self, removed: Removed) -> np.ndarray:
+        """(sequences, time) of losses."""
+        raise NotImplementedError
+
+    def _key(self, removed: Removed) -> tuple[bool, ...]:
+        """Choices are evaluated in the order of this."""
+        return ()
+
+
+class Evaluator(Judge):
+    """A `Judge` of a kit model.
+
+    Models that begin with the same blocks share the work on them: the stream before
+    each block of the last model is kept, and the next one is run from the first block
+    in which they differ. Many candidates are run in the order in which they share most,
+    which halves the work of a greedy step: candidate i of B costs B - i blocks and not
+    B. Nothing is built, copied or traced for a candidate.
+
+    Memory: one stream (sequences, time, width) for each block.
+
+    Args:
+        model: A kit model; it is not changed.
+        batch: What the loss is of.
+        measure: `"loss"`, or `"divergence"` for the Kullback-Leibler divergence from
+            the whole model's predictions.
+        xla: See `Pieces`.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(3, vocabulary_size=14, context_length=12)
+        >>> tokens = np.arange(12)[None] % 14
+        >>> evaluator = Evaluator(build(config), Batch(tokens, np.roll(tokens, -1)))
+        >>> dense, without = evaluator.losses([(), [Part("attention", 2)]])
+        >>> evaluator.pieces.evaluations  # three blocks, and the last one again
+        4
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        batch: Batch,
+        measure: str = "loss",
+        xla: bool | None = None,
+        pieces: Pieces | None = None,
+    ):
+        super().__init__(batch)
+        self.model = model
+        self.pieces = pieces or Pieces(model, xla)
+        self._path: Path = ()
+        x, self._bias = self.pieces.embed(batch.inputs)
+        self._streams = [x]  # before each block of the path, and after the last
+        self._targets = batch.targets.astype("int32")
+        self._of: Callable = losses
+        if measure == "divergence":
+            self._targets, self._of = self._run(path(model.config)), divergences
+
+    def _each(self, removed: Removed) -> np.ndarray:
+        x = self._run(path(self.model.config, removed))
+        return self.pieces.head(self._of, x, self._targets)
 
     def _run(self, wanted: Path) -> Any:
         """The stream after the blocks of a path; run from where it leaves the last."""
@@ -121,6 +143,41 @@ class Evaluator:
             for index in range(len(self.model.blocks))
             for kind in KINDS
         )
+
+
+class WholeEvaluator(Judge):
+    """A `Judge` of any model that tells its logits; nothing is shared.
+
+    Args:
+        model: It is not changed.
+        batch, measure: As for `Evaluator`.
+        progress: Called with the number of sequences times that of blocks.
+    """
+
+    def __init__(
+        self,
+        model: Prunable,
+        batch: Batch,
+        measure: str = "loss",
+        progress: Callable[[int], None] | None = None,
+    ):
+        super().__init__(batch)
+        self._model, self._batch, self._progress = model, batch, progress
+        self._of: Callable = losses
+        self._references = [targets for _, targets in in_chunks(*batch)]
+        if measure == "divergence":
+            self._of, self._references = divergences, [*self._logits(())]
+
+    def _each(self, removed: Removed) -> np.ndarray:
+        both = zip(self._logits(removed), self._references, strict=True)
+        found = ops.concatenate([self._of(ops.convert_to_tensor, *e) for e in both])
+        return np.broadcast_to(ops.convert_to_numpy(found), self._kept.shape)
+
+    def _logits(self, removed: Removed) -> Iterator[Any]:
+        for tokens, _ in in_chunks(*self._batch):
+            yield self._model.logits(tokens, removed)
+            if self._progress is not None:
+                self._progress(len(tokens) * len(self._model.config.blocks))
 
 
 def perplexity(loss: float) -> float:

@@ -145,7 +145,7 @@ class _Search:
 
     def expect(self, choices: int, tokens: int) -> None:
         """Note the work ahead; half of the blocks are shared, or so."""
-        blocks = len(self.operation.model.blocks)
+        blocks = len(self.operation.model.config.blocks)
         self.operation.expect(choices * self.rows(tokens) * (blocks + 1) // 2)
 
     def select(self, choices: list[Gone], survivors: int, tokens: int) -> list[Gone]:

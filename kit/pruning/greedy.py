@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kit.pruning.evaluation import Evaluator, perplexity
-from kit.pruning.surgery import Part
+from kit.pruning.evaluation import Judge, perplexity
+from kit.pruning.outline import Part
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Removal:
 
 
 def remove_greedily(
-    evaluator: Evaluator,
+    evaluator: Judge,
     parts: Sequence[Part],
     enough: Callable[[list[Part]], bool],
 ) -> list[Removal]:
@@ -63,6 +63,7 @@ def remove_greedily(
         >>> from kit.pruning.surgery import parts_of
         >>> config = ModelConfig.uniform(4, vocabulary_size=14, context_length=12)
         >>> tokens = np.arange(12)[None] % 14
+        >>> from kit.pruning.evaluation import Evaluator
         >>> evaluator = Evaluator(build(config), Batch(tokens, np.roll(tokens, -1)))
         >>> parts = parts_of(config, "attention")
         >>> gone = remove_greedily(evaluator, parts, lambda gone: len(gone) == 2)

@@ -8,13 +8,15 @@ import numpy as np
 
 from kit.errors import KitError, known
 from kit.models import Transformer
+from kit.pruning.adapters import Prunable
 from kit.pruning.allocation import ALPHA, allocate
 from kit.pruning.evolution import evopress
 from kit.pruning.operation import Operation
+from kit.pruning.outline import Part
 from kit.pruning.record import Pruned
 from kit.pruning.rotation import slice_width
 from kit.pruning.similarity import shortgpt, sliding_window
-from kit.pruning.surgery import Part, parts_of
+from kit.pruning.surgery import parts_of
 from kit.pruning.two_stage import in_two_stages
 
 
@@ -36,11 +38,9 @@ def blockpruner(operation: Operation) -> None:
 
 def magnitude(operation: Operation, alpha: float = ALPHA) -> None:
     """What has the smallest weights, as much of each kind as 2SSP removes."""
-    weights = operation.pieces.weights
 
     def size(part: Part) -> float:
-        prefix = f"block_{part.block}/attention/"
-        mine = [np.ravel(w) for name, w in weights.items() if prefix in name]
+        mine = [np.ravel(w) for w in operation.adapter.weights(part).values()]
         return float(np.linalg.norm(np.concatenate(mine).astype("float64")))
 
     attentions = parts_of(operation.model.config, "attention")
@@ -67,10 +67,11 @@ METHODS: dict[str, Callable[..., None]] = {
     "magnitude": magnitude,
     "random": at_random,
 }
+OF_KIT_MODELS = ("shortgpt", "window", "slice")  # they read the stream between blocks
 
 
 def prune(
-    model: Transformer,
+    model: Transformer | Prunable,
     calibration: Any,
     sparsity: float,
     method: str = "2ssp",
@@ -87,7 +88,8 @@ def prune(
     compare them on a curve over the sparsity that was `reached`.
 
     Args:
-        model: A kit model.
+        model: A kit model, or any `Prunable` such as a `FunctionalModel`; those cannot
+            be pruned by `"shortgpt"`, `"window"` and `"slice"`.
         calibration: A `Calibration`, or its data; every method gets the same.
         sparsity: Share of the parameters of the blocks to remove.
         method: `"2ssp"` (2501.17771), `"stage-1"` (its neurons only), `"attention"`
@@ -122,6 +124,8 @@ def prune(
         known(f"setting of {method!r}:", name, list(signature(run).parameters)[1:])
     options: dict[str, Any] = {"seed": seed, "progress": progress, "xla": xla}
     operation = Operation(method, model, calibration, sparsity, **options)
+    if method in OF_KIT_MODELS:
+        _ = operation.pieces  # raises for others
     run(operation, **settings)
     return operation.finish()
 

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from kit.data import Batch
+from kit.errors import KitError
 from kit.models import Transformer
+from kit.pruning.adapters import KitModel, Prunable, adapted, outline_without
 from kit.pruning.allocation import check_sparsity, sparsity_of
-from kit.pruning.calibration import Calibration, activities
-from kit.pruning.evaluation import Evaluator, perplexity
+from kit.pruning.calibration import Calibration, activities, whole_activities
+from kit.pruning.evaluation import Evaluator, Judge, WholeEvaluator, perplexity
 from kit.pruning.greedy import remove_greedily
+from kit.pruning.outline import Part
 from kit.pruning.pieces import Pieces
 from kit.pruning.record import Pruned, Record
 from kit.pruning.scores import WITHOUT_DATA, Activity, best, score_neurons
-from kit.pruning.surgery import Part, keep_neurons, remove_parts, smaller_config
-
-MATRICES = ("up", "gate", "down")
+from kit.pruning.surgery import parts_of
 
 
 class Operation:
@@ -30,7 +31,7 @@ class Operation:
 
     Args:
         method: Name for the record.
-        model: A kit model.
+        model: A kit model, or any `Prunable`.
         calibration: A `Calibration`, or the data of one.
         sparsity: Share of the block parameters to remove.
         seed: Seed of whatever is random.
@@ -56,7 +57,7 @@ class Operation:
     def __init__(
         self,
         method: str,
-        model: Transformer,
+        model: Transformer | Prunable,
         calibration: Any,
         sparsity: float,
         seed: int = 0,
@@ -66,27 +67,46 @@ class Operation:
         self._start = time.perf_counter()
         check_sparsity(sparsity)
         self.calibration = Calibration.of(calibration)
-        self.calibration.check(model.config)
-        self._given, self.model, self.base = model, model, model.config
+        self.adapter = self._given = adapted(model)
+        self.base = self.adapter.config
+        self.calibration.check(self.base)
         self.sparsity, self.seed, self.xla = sparsity, seed, xla
         self.record = Record(method, sparsity)
         self._progress, self._expected, self._share = progress, 1, 0.0
-        self.expect(2 * self.calibration.search_sequences * len(model.blocks))
+        self.expect(2 * self.calibration.search_sequences * len(self.base.blocks))
         self.record.perplexity["before"] = perplexity(self.evaluator.dense())
+
+    @property
+    def model(self) -> Any:
+        """The model at this time, as it was given: a kit model, or a `Prunable`."""
+        adapter = self.adapter
+        return adapter.model if isinstance(adapter, KitModel) else adapter
 
     @cached_property
     def pieces(self) -> Pieces:
-        """Of the model at this time."""
-        return Pieces(self.model, self.xla, self._count)
+        """Of the model at this time.
+
+        Raises:
+            KitError: It is no kit model.
+        """
+        if not isinstance(self.adapter, KitModel):
+            raise KitError(
+                f"{self.record.method!r} reads the stream between the blocks, and a "
+                f"{type(self.adapter).__name__} does not tell it",
+                'Use another method, such as "2ssp", or a model of kit.models.build',
+            )
+        return Pieces(self.adapter.model, self.xla, self._count)
 
     @cached_property
-    def evaluator(self) -> Evaluator:
+    def evaluator(self) -> Judge:
         """Judges the model at this time on the search sequences."""
         return self.judge(self.calibration.search_batch)
 
-    def judge(self, batch: Batch, measure: str = "loss") -> Evaluator:
-        """An `Evaluator` of the model at this time."""
-        return Evaluator(self.model, batch, measure, pieces=self.pieces)
+    def judge(self, batch: Batch, measure: str = "loss") -> Judge:
+        """A `Judge` of the model at this time."""
+        if isinstance(self.adapter, KitModel):
+            return Evaluator(self.adapter.model, batch, measure, pieces=self.pieces)
+        return WholeEvaluator(self.adapter, batch, measure, self._count)
 
     def narrow(self, num_neurons: int, score: str = "l2") -> None:
         """Keep the neurons with the highest scores in every feed-forward.
@@ -101,41 +121,40 @@ class Operation:
         with self.stage("neurons"):
             scores = self.neuron_scores(score)
             kept = {block: best(found, num_neurons) for block, found in scores.items()}
-            self._continue_with(keep_neurons(self.model, kept))
+            self._continue_with(self.adapter.smaller(kept, []))
             self.record.scores, self.record.neurons = scores, kept
             narrowed = perplexity(self.evaluator.loss())
             self.record.perplexity |= {"narrowed": narrowed, "after": narrowed}
 
     def neuron_scores(self, score: str = "l2") -> dict[int, np.ndarray]:
         """Block to the score of each neuron (neurons,), higher is kept."""
-        weights, found = self.pieces.weights, {}
+        found: dict[int, Activity] = {}
         if score not in WITHOUT_DATA:
-            self.expect(self.calibration.sequences * len(self.model.blocks))
-            found = activities(self.pieces, self.calibration)
+            self.expect(self.calibration.sequences * len(self.adapter.config.blocks))
+            if isinstance(self.adapter, KitModel):
+                found = activities(self.pieces, self.calibration)
+            else:
+                found = whole_activities(self.adapter, self.calibration, self._count)
         nothing = Activity.of(np.zeros((1, 1, 1)))
         return {
-            index: score_neurons(
+            part.block: score_neurons(
                 score,
-                found.get(index, nothing),
-                {
-                    name: np.asarray(weights[f"block_{index}/feed_forward/{name}"])
-                    for name in MATRICES
-                    if f"block_{index}/feed_forward/{name}" in weights
-                },
+                found.get(part.block, nothing),
+                self.adapter.weights(part),
                 self.seed,
-                index,
+                part.block,
             )
-            for index, block in enumerate(self.model.config.blocks)
-            if block.feed_forward is not None
+            for part in parts_of(self.adapter.config, "feed_forward")
         }
 
     def remove_greedily(
         self, parts: Sequence[Part], enough: Callable[[list[Part]], bool]
     ) -> None:
         """Remove parts one by one; see `kit.pruning.remove_greedily`."""
-        blocks = len(self.model.blocks)
-        # Of a step's candidates each runs half of the blocks, on average.
-        step = len(parts) * (blocks + 1) // 2 * self.calibration.search_sequences
+        blocks = len(self.adapter.config.blocks)
+        if isinstance(self.adapter, KitModel):  # candidates share half of the blocks
+            blocks = (blocks + 1) // 2
+        step = len(parts) * blocks * self.calibration.search_sequences
 
         def is_done(gone: list[Part]) -> bool:
             done = enough(gone)
@@ -154,25 +173,25 @@ class Operation:
             return
         with self.stage("surgery"):
             after = perplexity(self.evaluator.loss(parts))
-            self._continue_with(remove_parts(self.model, parts))
+            self._continue_with(self.adapter.smaller({}, parts))
         self.record.parts += parts
         self.record.perplexity["after"] = after
 
     def replace(self, model: Transformer) -> None:
         """Go on with a model that a method made by its own surgery."""
-        self._continue_with(model)
+        self._continue_with(KitModel(model))
         self.record.perplexity["after"] = perplexity(self.evaluator.loss())
 
     def reaches(self, parts: Collection[Part]) -> bool:
         """Whether the sparsity is reached without these parts."""
-        config = smaller_config(self.model.config, parts)
+        config = outline_without(self.adapter.config, parts)
         return sparsity_of(config, self.base) >= self.sparsity - 1e-9
 
     def finish(self) -> Pruned:
         """The smaller model, a new one in any case, and the record."""
-        if self.model is self._given:
-            self.model = remove_parts(self.model, [])
-        self.record.reached = sparsity_of(self.model.config, self.base)
+        if self.adapter is self._given:
+            self.adapter = self.adapter.smaller({}, [])
+        self.record.reached = sparsity_of(self.adapter.config, self.base)
         self.record.perplexity.setdefault("after", self.record.perplexity["before"])
         self.record.seconds["all"] = time.perf_counter() - self._start
         if self._progress is not None:
@@ -191,8 +210,8 @@ class Operation:
         seconds = self.record.seconds
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def _continue_with(self, model: Transformer) -> None:
-        self.model = model
+    def _continue_with(self, adapter: Prunable) -> None:
+        self.adapter = adapter
         for name in ("pieces", "evaluator"):  # made anew when they are asked for
             vars(self).pop(name, None)
 

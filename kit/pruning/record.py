@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kit.models import Transformer
 from kit.pruning.greedy import Removal
-from kit.pruning.surgery import Part
+from kit.pruning.outline import Part
 
 
 @dataclass
@@ -62,7 +61,8 @@ class Pruned(NamedTuple):
     """A smaller model and how it came to be.
 
     Args:
-        model: The smaller model, an ordinary kit model.
+        model: The smaller model: an ordinary kit model, or the `Prunable` that was
+            asked for.
         record: What went, why, and what it cost.
 
     Example:
@@ -74,5 +74,5 @@ class Pruned(NamedTuple):
         0.0
     """
 
-    model: Transformer
+    model: Any
     record: Record

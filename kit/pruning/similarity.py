@@ -133,7 +133,7 @@ def sliding_window(operation: Operation, num_blocks: int | None = None) -> None:
     """
     _expect_a_pass(operation)
     streams = last_token_streams(operation.pieces, operation.calibration)
-    config, blocks = operation.model.config, len(operation.model.blocks)
+    config, blocks = operation.model.config, len(operation.base.blocks)
     wanted = list(range(blocks + 1))
     if num_blocks is not None:
         wanted = [whole("num_blocks", num_blocks)]
@@ -158,7 +158,7 @@ def sliding_window(operation: Operation, num_blocks: int | None = None) -> None:
 
 
 def _expect_a_pass(operation: Operation) -> None:
-    blocks = len(operation.model.blocks)
+    blocks = len(operation.base.blocks)
     operation.expect(operation.calibration.sequences * blocks)
 
 

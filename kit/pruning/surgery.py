@@ -2,40 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from kit.blocks import BlockConfig
 from kit.checks import whole
 from kit.config import ModelConfig
 from kit.errors import KitError, known
 from kit.models import Transformer, transplant
-
-KINDS = ("attention", "feed_forward")
+from kit.pruning.outline import KINDS, Outline, Part
 
 Path = tuple[tuple[int, BlockConfig], ...]
 """The blocks that a stream passes: the index of each in the model, and its config."""
 
 
-class Part(NamedTuple):
-    """An attention or a feed-forward that can be removed as a whole.
-
-    Args:
-        kind: `"attention"` or `"feed_forward"`.
-        block: Index of its block.
-
-    Example:
-        >>> str(Part("attention", 3))
-        'attention 3'
-    """
-
-    kind: str
-    block: int
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.block}"
-
-
-def parts_of(config: ModelConfig, *kinds: str) -> list[Part]:
+def parts_of(config: ModelConfig | Outline, *kinds: str) -> list[Part]:
     """The attentions and feed-forwards of a model, or only those of some kinds.
 
     Example:
@@ -51,7 +30,9 @@ def parts_of(config: ModelConfig, *kinds: str) -> list[Part]:
     ]
 
 
-def parts_of_blocks(config: ModelConfig, blocks: Collection[int]) -> list[Part]:
+def parts_of_blocks(
+    config: ModelConfig | Outline, blocks: Collection[int]
+) -> list[Part]:
     """All that some blocks hold.
 
     Example:
@@ -77,7 +58,7 @@ def path(config: ModelConfig, removed: Collection[Part] = ()) -> Path:
         >>> [(index, block.attention) for index, block in left]
         [(1, None)]
     """
-    _check_parts(config, removed)
+    check_parts(config, removed)
     left = [
         (index, _without(block, {kind for kind, at in removed if at == index}))
         for index, block in enumerate(config.blocks)
@@ -133,7 +114,7 @@ def keep_neurons(model: Transformer, kept: Mapping[int, Sequence[int]]) -> Trans
         >>> keep_neurons(build(config), {1: range(100)}).count_params()
         80640
     """
-    _check_parts(model.config, [Part("feed_forward", block) for block in kept])
+    check_parts(model.config, [Part("feed_forward", block) for block in kept])
     blocks = list(model.config.blocks)
     for index, neurons in kept.items():
         if len(neurons):
@@ -163,13 +144,12 @@ def _is_empty(block: BlockConfig) -> bool:
     return block.attention is None and block.feed_forward is None
 
 
-def _check_parts(config: ModelConfig, parts: Collection[Part]) -> None:
+def check_parts(config: ModelConfig | Outline, parts: Collection[Part]) -> None:
     for kind, index in parts:
         known("kind of part", kind, KINDS)
         blocks = len(config.blocks)
-        if whole("block", index, least=0) >= blocks or not getattr(
-            config.blocks[index], kind
-        ):
+        there = whole("block", index, least=0) < blocks
+        if not there or getattr(config.blocks[index], kind) is None:
             raise KitError(
                 f"there is no {kind} in block {index} of this model of {blocks} blocks",
                 "Remove what is there; kit.pruning.parts_of lists it",

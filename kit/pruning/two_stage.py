@@ -3,6 +3,7 @@
 from typing import Any
 
 from kit.models import Transformer
+from kit.pruning.adapters import Prunable
 from kit.pruning.allocation import ALPHA, allocate
 from kit.pruning.operation import Operation
 from kit.pruning.record import Pruned
@@ -10,7 +11,7 @@ from kit.pruning.surgery import parts_of
 
 
 def two_stage(
-    model: Transformer,
+    model: Transformer | Prunable,
     calibration: Any,
     sparsity: float,
     *,
@@ -30,7 +31,8 @@ def two_stage(
     otherwise.
 
     Args:
-        model: A kit model, causal or an encoder, whose blocks are equal in size.
+        model: A kit model, causal or an encoder, whose blocks are equal in size; or any
+            other that is `Prunable`, such as a `FunctionalModel`.
         calibration: A `Calibration`, or its data: token ids (sequences, time), or a
             `Batch`. Not what the smaller model is judged by afterwards.
         sparsity: Share of the parameters of the blocks to remove.
@@ -41,7 +43,7 @@ def two_stage(
         **options: `seed`, `progress` and `xla` of `Operation`.
 
     Returns:
-        The smaller model, and a `Record`.
+        The smaller model, of the kind that was given, and a `Record`.
 
     Raises:
         KitError: The calibration data, the sparsity or the model are bad; nothing was

@@ -3,12 +3,21 @@
 import sys
 
 import numpy as np
+from keras import ops
 
 from kit.models import named_weights, transplant
 from kit.optimizers import AdamW
-from kit.pruning import OneShot, PruningCallback, prune
+from kit.pruning import (
+    Calibration,
+    FunctionalModel,
+    OneShot,
+    PruningCallback,
+    prune,
+    two_stage,
+)
 from kit.training import token_cross_entropy
 from tests.cases import read, some_tokens
+from tests.pruning import foreign
 from tests.pruning.models import calibration, deep, deep_config
 
 METHODS = ("2ssp", "shortgpt", "window", "blockpruner")
@@ -23,6 +32,15 @@ def everything() -> dict[str, np.ndarray]:
         found[f"logits {method}"] = read(smaller, some_tokens(config))
         found[f"parts {method}"] = np.array([str(part) for part in record.parts])
         found[f"neurons {method}"] = np.array([*record.neurons.values()])
+    adapter = FunctionalModel(
+        foreign.shake(foreign.language_model(), 4), foreign.names()
+    )
+    ours = np.random.default_rng(1).integers(foreign.VOCABULARY, size=(6, foreign.TIME))
+    data = Calibration(ours, sequences=6, search_sequences=3)
+    smaller, record = two_stage(adapter, data, 0.5, rule=1)
+    found["logits foreign"] = ops.convert_to_numpy(smaller.model(ours, training=False))
+    found["parts foreign"] = np.array([str(part) for part in record.parts])
+    found["neurons foreign"] = np.array([*record.neurons.values()])
     model = transplant(deep(), deep_config())
     model.compile(AdamW(1e-3, weight_decay=0.1), token_cross_entropy)
     pruning = PruningCallback(OneShot(0.5, step=1))
