@@ -26,6 +26,7 @@ from kit.pruning.operation import Operation
 from kit.pruning.outline import BlockOutline, Outline, Part
 from kit.pruning.pieces import Pieces
 from kit.pruning.record import Pruned, Record
+from kit.pruning.recovery import RECOVERY, Recovered, recover
 from kit.pruning.schedules import Constant, OneShot, Polynomial
 from kit.pruning.scores import SCORES, Activity, best, score_neurons
 from kit.pruning.surgery import (
@@ -41,6 +42,7 @@ from kit.pruning.units import Units, units_of, without_units
 
 __all__ = [
     "METHODS",
+    "RECOVERY",
     "SCORES",
     "Activity",
     "Allocation",
@@ -61,6 +63,7 @@ __all__ = [
     "Pruned",
     "PruningCallback",
     "Record",
+    "Recovered",
     "Removal",
     "Units",
     "activities",
@@ -77,6 +80,7 @@ __all__ = [
     "path",
     "perplexity",
     "prune",
+    "recover",
     "remove_greedily",
     "remove_parts",
     "score_neurons",
