@@ -1,6 +1,7 @@
 """Tokenizers by name: characters, byte-pair encoding, or that of a checkpoint."""
 
 import json
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from kit.data.bpe import ByteLevelBPETokenizer, load_tokenizer
 from kit.data.characters import CharacterTokenizer
 from kit.data.corpora import Corpus
+from kit.data.files import read_text, write_atomically
 from kit.data.pieces import PieceTokenizer
 from kit.errors import KitError
 
@@ -17,7 +19,9 @@ __all__ = [
     "PieceTokenizer",
     "Tokenizer",
     "get_tokenizer",
+    "read_tokenizer",
     "tokenizer_from_dict",
+    "write_tokenizer",
 ]
 
 
@@ -113,3 +117,54 @@ def tokenizer_from_dict(content: dict[str, Any]) -> Tokenizer:
         "pieces",
         "Pass what a tokenizer's to_dict returned",
     )
+
+
+def write_tokenizer(tokenizer: Tokenizer, path: str | Path) -> None:
+    """Write a tokenizer to a JSON file, whole or not at all.
+
+    As `tokenizer.json` beside a model's `.keras` file it is found by the commands that
+    read the model.
+
+    Args:
+        tokenizer: Of any kind.
+        path: Of the file; its folder is made if it is missing.
+
+    Raises:
+        KitError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "tokenizer.json")
+        ...     write_tokenizer(CharacterTokenizer("abc"), file)
+        ...     read_tokenizer(file).decode([2, 0, 1])
+        'cab'
+    """
+    content = json.dumps(tokenizer.to_dict()) + "\n"
+    write_atomically(Path(path), content.encode())
+
+
+def read_tokenizer(path: str | Path) -> Tokenizer:
+    """The tokenizer that `write_tokenizer` wrote to a file.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        KitError: The file is missing or holds something else.
+
+    Example:
+        >>> read_tokenizer("no such file.json")
+        Traceback (most recent call last):
+        ...
+        kit.errors.KitError: no such file.json does not exist. Check the path.
+    """
+    text = read_text(Path(path))
+    try:
+        return tokenizer_from_dict(json.loads(text))
+    # The library behind byte-pair encoding raises nothing more precise.
+    except Exception as error:
+        raise KitError(
+            f"{path} holds no tokenizer of the kit",
+            "Write one with kit.data.tokenizers.write_tokenizer",
+        ) from error

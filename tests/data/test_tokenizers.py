@@ -11,7 +11,9 @@ from kit.data.tokenizers import (
     ByteLevelBPETokenizer,
     CharacterTokenizer,
     get_tokenizer,
+    read_tokenizer,
     tokenizer_from_dict,
+    write_tokenizer,
 )
 from kit.errors import KitError
 
@@ -85,6 +87,28 @@ def test_dictionary_round_trip_through_json(spec, fables):
     assert again.spec == tokenizer.spec
     text = fables.documents[3]
     np.testing.assert_array_equal(again.encode(text), tokenizer.encode(text))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_file_round_trip(spec, fables, tmp_path):
+    tokenizer = get_tokenizer(spec, fables)
+    write_tokenizer(tokenizer, tmp_path / "folder" / "tokenizer.json")
+    again = read_tokenizer(tmp_path / "folder" / "tokenizer.json")
+    assert again.fingerprint == tokenizer.fingerprint
+
+
+def test_a_lone_surrogate_survives_a_file(tmp_path):
+    write_tokenizer(CharacterTokenizer("a\ud800"), tmp_path / "odd.json")
+    assert read_tokenizer(tmp_path / "odd.json").alphabet == "a\ud800"
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "3", '{"kind": "bpe", "tokenizer": {}}', "null"]
+)
+def test_a_file_with_something_else_says_so(content, tmp_path):
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(KitError, match="tokenizer.json holds no tokenizer"):
+        read_tokenizer(tmp_path / "tokenizer.json")
 
 
 def test_fingerprints_tell_vocabularies_apart(fables):
