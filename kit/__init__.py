@@ -1,7 +1,7 @@
 """A Transformer is a list of blocks, and every paper is an edit of that list."""
 
-from kit.registration import register_with_keras
+from kit import registration
 
 __version__ = "0.1.0"
 
-register_with_keras()
+registration.register_with_keras()

@@ -16,6 +16,7 @@ import typer
 import kit
 from kit import doctor
 from kit.backends import BACKENDS, not_installed
+from kit.compression import commands as compression
 from kit.errors import KitError
 from kit.grading import commands as grading
 from kit.pretrained import commands as pretrained
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # panels would cost 0.2 s of every kit --help
     pretty_exceptions_enable=False,
 )
-for part in (studies, grading, pretrained, doctor):
+for part in (studies, grading, pretrained, compression, doctor):
     part.register(app)
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

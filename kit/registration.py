@@ -1,8 +1,8 @@
 """Keras finds the kit's models in a file wherever `import kit` was said.
 
 `keras.saving.load_model` knows the classes that somebody has registered, and
-`kit.models` registers its own when it is imported. `import kit` imports neither that nor
-Keras, so until then something light stands for it.
+`kit.models` registers its own when it is imported. `import kit` imports neither that
+nor Keras, so until then something light stands for it.
 """
 
 import sys

@@ -1,8 +1,9 @@
 """The README does what it says.
 
-Run: every `kit` line of a block (`make reproduce` at the smallest budget), the Python
-blocks, `kit hint` and `kit check`. Only parsed: the other commands in sentences and
-tables. Only looked up: the targets of `make`, and the files that links name.
+Run: every `kit` line of a block, with a model and a text under the names that it gives
+(`make reproduce` at the smallest budget), the Python blocks, `kit hint`, `kit check`.
+Only parsed: the other commands in sentences and tables. Only looked up: the targets of
+`make`, and the files that links name.
 """
 
 import os
@@ -16,6 +17,9 @@ import pytest
 import typer
 
 from kit import cli
+from kit.config import ModelConfig
+from kit.data.tokenizers import CharacterTokenizer, write_tokenizer
+from kit.models import build
 from kit.studies import load, readme
 
 ROOT = Path(__file__).parent.parent
@@ -47,9 +51,23 @@ def test_every_shell_line_is_tested_here():
     assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
 
 
+def put_down(names, folder):
+    """The files that a line reads: a tiny model, or a text of its characters."""
+    text = "it was many and many a year ago, in a kingdom by the sea.\n" * 40
+    words = CharacterTokenizer(text)
+    for name in names:
+        if name.endswith(".txt"):
+            (folder / name).write_text(text)
+        if name.endswith(".keras"):
+            sizes = {"vocabulary_size": words.vocabulary_size, "context_length": 16}
+            build(ModelConfig.uniform(4, width=16, **sizes)).save(folder / name)
+            write_tokenizer(words, folder / "tokenizer.json")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", KIT)
 def test_kit_command(line, tmp_path):
+    put_down(line.split(), tmp_path)
     output = run([sys.executable, "-m", *line.split()], tmp_path, KIT_RUNS="runs")
     assert output.strip()
 

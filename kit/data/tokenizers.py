@@ -9,7 +9,7 @@ import numpy as np
 from kit.data.bpe import ByteLevelBPETokenizer, load_tokenizer
 from kit.data.characters import CharacterTokenizer
 from kit.data.corpora import Corpus
-from kit.data.files import read_text, write_atomically
+from kit.data.files import read_text
 from kit.data.pieces import PieceTokenizer
 from kit.errors import KitError
 
@@ -120,7 +120,7 @@ def tokenizer_from_dict(content: dict[str, Any]) -> Tokenizer:
 
 
 def write_tokenizer(tokenizer: Tokenizer, path: str | Path) -> None:
-    """Write a tokenizer to a JSON file, whole or not at all.
+    """Write a tokenizer to a JSON file.
 
     As `tokenizer.json` beside a model's `.keras` file it is found by the commands that
     read the model.
@@ -140,8 +140,14 @@ def write_tokenizer(tokenizer: Tokenizer, path: str | Path) -> None:
         ...     read_tokenizer(file).decode([2, 0, 1])
         'cab'
     """
-    content = json.dumps(tokenizer.to_dict()) + "\n"
-    write_atomically(Path(path), content.encode())
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(tokenizer.to_dict()) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise KitError(
+            f"{path} cannot be written: {error.strerror}", "Choose another place"
+        ) from None
 
 
 def read_tokenizer(path: str | Path) -> Tokenizer:

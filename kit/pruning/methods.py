@@ -1,6 +1,6 @@
 """Two-stage pruning and its rivals under one interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from inspect import signature
 from typing import Any
 
@@ -119,15 +119,24 @@ def prune(
         >>> len(smaller.blocks), record.reached
         (3, 0.25)
     """
-    run = METHODS[known("method", method, METHODS)]
-    for name in settings:
-        known(f"setting of {method!r}:", name, list(signature(run).parameters)[1:])
+    check_method(method, settings)
     options: dict[str, Any] = {"seed": seed, "progress": progress, "xla": xla}
     operation = Operation(method, model, calibration, sparsity, **options)
     if method in OF_KIT_MODELS:
         _ = operation.pieces  # raises for others
-    run(operation, **settings)
+    METHODS[method](operation, **settings)
     return operation.finish()
+
+
+def check_method(method: str, settings: Collection[str] = ()) -> None:
+    """Raise a `KitError` if a method, or a setting of it, is unknown.
+
+    Example:
+        >>> check_method("2ssp", ["alpha", "score"])
+    """
+    run = METHODS[known("method", method, METHODS)]
+    for name in settings:
+        known(f"setting of {method!r}:", name, list(signature(run).parameters)[1:])
 
 
 def _remove_until_reached(operation: Operation, parts: list[Part]) -> None:

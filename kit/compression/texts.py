@@ -1,0 +1,204 @@
+"""From files to the data that a model is made smaller with, and judged by."""
+
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from kit.checks import whole
+from kit.compression.models import Trained
+from kit.config import ModelConfig
+from kit.data import Batch
+from kit.data.corpora import Corpus, load_corpus
+from kit.errors import KitError
+from kit.pruning import Calibration
+
+HELD_OUT = 0.2  # of a text, its end, where no other text is given
+LONGEST = 2048  # tokens of a sequence (2501.17771); a model may read fewer
+SEARCH_TOKENS = 2048  # what removals of whole parts are judged by, likewise
+JUDGED_TOKENS = 2**14  # enough for two digits of a perplexity
+LEAST_TOKENS = 64
+ARRAYS = (".npy", ".npz")
+
+
+class Texts(NamedTuple):
+    """What a model reads while it is made smaller, and what judges it afterwards.
+
+    Args:
+        calibration: The first.
+        held_out: The second; the model is not chosen by it.
+        about: In words, under the names of the two.
+
+    Example:
+        >>> Texts(calibration=None, held_out=None, about={})._fields
+        ('calibration', 'held_out', 'about')
+    """
+
+    calibration: Calibration
+    held_out: Batch
+    about: dict[str, str]
+
+
+def read_texts(
+    trained: Trained,
+    calibration: str,
+    evaluate: str | None = None,
+    sequences: int = 32,
+    length: int | None = None,
+) -> Texts:
+    """Calibration and held-out data for a model.
+
+    Each is a text in UTF-8 by its path, a corpus by its name, or token ids: a `.npy`
+    file with a stream (tokens,) or with sequences (sequences, time), or a `.npz` file
+    with `inputs` and `targets` of that second shape.
+
+    Sequences are cut from the whole length of a text, at equal distances.
+
+    Args:
+        trained: The model and its tokenizer.
+        calibration: What it reads while it is made smaller.
+        evaluate: What it is judged by; by default the last fifth of `calibration`,
+            which is not read before.
+        sequences: How many of them, if the text is long enough; more where they would
+            be fewer than 2048 tokens.
+        length: Tokens of each; by default what the model can read, up to 2048.
+
+    Raises:
+        KitError: A file is missing, too short or of another kind, or nothing says how
+            its text becomes tokens.
+
+    Example:
+        >>> from kit.data.tokenizers import CharacterTokenizer
+        >>> from kit.models import build
+        >>> words = CharacterTokenizer("abcdefghijklmnopqrstuvwxyz .,\\n")
+        >>> config = ModelConfig.uniform(1, vocabulary_size=30, context_length=12)
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "rhyme.txt")
+        ...     _ = path.write_text("one, two, buckle my shoe.\\n" * 20)
+        ...     texts = read_texts(Trained("", build(config), words), str(path))
+        >>> texts.calibration.batch.inputs.shape, texts.held_out.inputs.shape
+        ((34, 12), (8, 12))
+    """
+    whole("sequences", sequences)
+    longest = LONGEST if length is None else whole("length", length, least=2)
+    data, last = _read(calibration, trained), f"the last {HELD_OUT:.0%}"
+    if evaluate:
+        judged, where, source = _read(evaluate, trained), calibration, evaluate
+    else:
+        data, judged = _split(data, calibration)
+        where = f"the rest of {calibration}"
+        source = f"{last} of {calibration}, which nothing else was done with"
+    config = trained.model.config
+    time = min(config.context_length, longest, len(_text(data)), len(_text(judged)))
+    search = -(-SEARCH_TOKENS // time)
+    shown = _sequences(data, time, max(sequences, search), config)
+    held_out = _sequences(judged, time, max(1, JUDGED_TOKENS // time), config)
+    count, time = shown.inputs.shape
+    used = Calibration(shown, count, min(count, search))
+    used.check(config)
+    Calibration(held_out, 1, len(held_out.inputs)).check(config)
+    about = {
+        "calibration": f"{count} sequences of {time} tokens from {where}",
+        "held_out": f"{held_out.inputs.size:,} tokens from {source}",
+    }
+    return Texts(used, held_out, about)
+
+
+def _read(source: str, trained: Trained) -> Batch | np.ndarray:
+    """A stream of token ids (tokens,), or sequences with targets."""
+    if Path(source).suffix in ARRAYS:
+        return _read_arrays(Path(source).expanduser())
+    corpus = load_corpus(source)
+    if trained.tokenizer is None:
+        raise KitError(
+            f"nothing says what the token ids of {trained.name} stand for: it has no "
+            "tokenizer.json beside it",
+            "Give --tokenizer: such a file, or the text that it was trained on; or "
+            "give token ids as a .npy file",
+        )
+    try:
+        return _tokens(corpus, trained)
+    except KitError as error:
+        raise KitError(
+            f"{source}: {error.what}",
+            "Give a text of the kind that the model was trained on",
+        ) from None
+
+
+def _tokens(corpus: Corpus, trained: Trained) -> np.ndarray:
+    """Of all documents, with the end token after each if there are several."""
+    tokenizer = trained.tokenizer
+    if tokenizer is None:
+        return np.zeros(0, "int32")
+    documents = tokenizer.encode_corpus(corpus)
+    if tokenizer.end_id is not None and len(documents) > 1:
+        documents = [np.append(each, np.int32(tokenizer.end_id)) for each in documents]
+    return np.concatenate(documents)
+
+
+def _read_arrays(path: Path) -> Batch | np.ndarray:
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found if found.ndim == 1 else Calibration(found, 1).batch
+        with found:
+            return Batch(found["inputs"], found["targets"])
+    except FileNotFoundError:
+        raise KitError(f"{path} does not exist", "Check the path") from None
+    except KitError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise KitError(
+            f"{path} holds no token ids ({error})",
+            "Give a .npy file of whole numbers, or a .npz file with the arrays inputs "
+            "and targets",
+        ) from None
+
+
+def _split(data: Batch | np.ndarray, name: str) -> tuple[Batch | np.ndarray, ...]:
+    """The beginning and the end, which share no token."""
+    rows = data.inputs if isinstance(data, Batch) else data
+    cut = len(rows) - max(1, round(len(rows) * HELD_OUT))
+    if cut < 1:
+        raise KitError(
+            f"{name} is too short to hold a part of it out",
+            "Give a longer one, or another one to judge by: --evaluate",
+        )
+    if isinstance(data, Batch):
+        inputs, targets = data
+        return Batch(inputs[:cut], targets[:cut]), Batch(inputs[cut:], targets[cut:])
+    return data[:cut], data[cut:]
+
+
+def _text(data: Batch | np.ndarray) -> np.ndarray:
+    """What is cut into sequences; of a batch, the first of them."""
+    return data.inputs[0] if isinstance(data, Batch) else data
+
+
+def _sequences(
+    data: Batch | np.ndarray, time: int, most: int, config: ModelConfig
+) -> Batch:
+    """Up to `most` sequences, spread evenly."""
+    if isinstance(data, Batch):
+        places = _spread(len(data.inputs), most)
+        return Batch(data.inputs[places], data.targets[places])
+    if config.mask != "causal":
+        raise KitError(
+            f'with mask="{config.mask}" the model sees the next token of a text, so it '
+            "cannot be judged by predicting it",
+            "Give a .npz file with the arrays inputs and targets, such as those of "
+            "task.batch(...)",
+        )
+    if len(data) < LEAST_TOKENS:
+        raise KitError(
+            f"a text of {len(data)} tokens is too short to measure anything",
+            f"Give one with {LEAST_TOKENS} tokens or more in each of its parts",
+        )
+    starts = _spread(len(data) // time, most) * time
+    return Calibration(data[starts[:, None] + np.arange(time)], 1).batch
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    return np.arange(min(count, most)) * count // min(count, most)
