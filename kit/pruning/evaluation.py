@@ -14,6 +14,7 @@ from kit.pruning.adapters import Prunable
 from kit.pruning.calibration import in_chunks
 from kit.pruning.outline import KINDS, Part
 from kit.pruning.pieces import Pieces, divergences, losses
+from kit.pruning.streams import Streams
 from kit.pruning.surgery import Path, path
 
 Removed = Collection[Part]
@@ -71,13 +72,13 @@ class Judge:
 class Evaluator(Judge):
     """A `Judge` of a kit model.
 
-    Models that begin with the same blocks share the work on them: the stream before
-    each block of the last model is kept, and the next one is run from the first block
-    in which they differ. Many candidates are run in the order in which they share most,
-    which halves the work of a greedy step: candidate i of B costs B - i blocks and not
-    B. Nothing is built, copied or traced for a candidate.
+    Models that begin with the same blocks share the work on them: a model is run from
+    the first block in which it differs from all that `Streams` has kept. Many
+    candidates are run in the order in which they share most: the first step of a
+    greedy search runs B - i blocks for candidate i of B, and the next steps fewer.
+    Nothing is built, copied or traced for a candidate.
 
-    Memory: one stream (sequences, time, width) for each block.
+    Memory: some streams (sequences, time, width) for each block; see `Streams`.
 
     Args:
         model: A kit model; it is not changed.
@@ -108,32 +109,28 @@ class Evaluator(Judge):
         super().__init__(batch)
         self.model = model
         self.pieces = pieces or Pieces(model, xla)
-        self._path: Path = ()
         x, self._bias = self.pieces.embed(batch.inputs)
-        self._streams = [x]  # before each block of the path, and after the last
+        self._streams = Streams(x, len(model.blocks))
         self._targets = batch.targets.astype("int32")
         self._of: Callable = losses
         if measure == "divergence":
             self._targets, self._of = self._run(path(model.config)), divergences
+
+    def losses(self, choices: Sequence[Removed]) -> list[float]:
+        self._streams.expect(path(self.model.config, each) for each in choices)
+        return super().losses(choices)
 
     def _each(self, removed: Removed) -> np.ndarray:
         x = self._run(path(self.model.config, removed))
         return self.pieces.head(self._of, x, self._targets)
 
     def _run(self, wanted: Path) -> Any:
-        """The stream after the blocks of a path; run from where it leaves the last."""
-        shared = 0
-        while shared < min(len(wanted), len(self._path)):
-            if wanted[shared] != self._path[shared]:
-                break
-            shared += 1
-        del self._streams[shared + 1 :]
-        self._path = wanted[:shared]  # true at every time, also after an interrupt
-        for index, block in wanted[shared:]:
-            x = self.pieces.block(index, block, self._streams[-1], self._bias)
-            self._streams.append(x)
-            self._path += ((index, block),)
-        return self._streams[-1]
+        """The stream after the blocks of a path, run from where it is not known."""
+        known, x = self._streams.longest(wanted)
+        for length, (index, block) in enumerate(wanted[known:], start=known + 1):
+            x = self.pieces.block(index, block, x, self._bias)
+            self._streams.add(wanted[:length], x)
+        return x
 
     def _key(self, removed: Removed) -> tuple[bool, ...]:
         """Sorted by it, a choice stands beside those that begin with the same blocks,

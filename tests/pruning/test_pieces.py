@@ -1,12 +1,16 @@
 """Block by block, and from the first difference on, a model says what it says whole."""
 
+import weakref
+
+import keras
 import numpy as np
 import pytest
 
+from kit.compiled import compiled
 from kit.data import IGNORED, Batch
 from kit.errors import KitError
 from kit.models import activations, build
-from kit.pruning import Part, parts_of, path, remove_parts
+from kit.pruning import Part, parts_of, path, remove_parts, two_stage
 from kit.pruning.calibration import Calibration, activities
 from kit.pruning.evaluation import Evaluator
 from kit.pruning.pieces import Pieces, losses
@@ -14,6 +18,8 @@ from kit.pruning.scores import Activity
 from kit.training import token_cross_entropy
 from tests.cases import CASES, assert_same, case, shake, shaken, some_tokens
 from tests.contract import params
+from tests.pruning.models import calibration
+from tests.pruning.models import deep as deep_model
 
 KINDS = (
     "all-at-once",
@@ -86,6 +92,53 @@ def test_a_block_is_traced_once_for_its_kind(deep):
     evaluator = Evaluator(deep, batch_of(deep.config))
     evaluator.losses([[], *([part] for part in parts_of(deep.config, "attention"))])
     assert evaluator.pieces.traces == 2  # with attention and without
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() not in ("tensorflow", "jax"), reason="nothing is traced"
+)
+@pytest.mark.parametrize("blocks", params((4, 8), (4,)))
+def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, monkeypatch):
+    """Dense and narrow blocks, each in two forms, and the head before and after."""
+    traced = []
+
+    def counting(function, xla):
+        def counted(*arrays):
+            traced.append(function)
+            return function(*arrays)
+
+        return compiled(counted, xla)
+
+    monkeypatch.setattr("kit.pruning.pieces.compiled", counting)
+    model = deep_model("gpt", blocks)
+    record = two_stage(model, calibration(model.config), 0.5).record
+    assert record.candidates > blocks
+    assert len(traced) == len(set(traced)) == 4 + 2
+
+
+def test_scores_are_gathered_in_memory_that_does_not_grow(deep, monkeypatch):
+    """Of a batch there is one stream, the one that is read and the one that is made;
+    what is kept of it is a few numbers for each neuron."""
+    monkeypatch.setattr("kit.pruning.calibration.TOKENS_AT_ONCE", 14)
+    neurons = deep.config.feed_forward_dim(deep.config.blocks[0])
+    tokens = np.tile(some_tokens(deep.config), (4, 1))
+    most = []
+    for sequences in (2, len(tokens)):
+        pieces, streams, alive = Pieces(deep), [], []
+        run = pieces.block
+
+        def counting(*arrays, run=run, streams=streams, alive=alive):
+            stream, measured = run(*arrays)
+            assert all(np.size(part) in (1, neurons) for part in measured)
+            streams.append(weakref.ref(stream))
+            alive.append(sum(each() is not None for each in streams))
+            return stream, measured
+
+        monkeypatch.setattr(pieces, "block", counting)
+        activities(pieces, Calibration(tokens, sequences))
+        assert len(alive) == 4 * sequences // 2
+        most.append(max(alive))
+    assert most == [2, 2]
 
 
 def test_an_interrupt_leaves_no_wrong_stream(deep, monkeypatch):
