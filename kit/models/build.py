@@ -1,7 +1,7 @@
 """From a config to a model: this and `kit.models.parts` alone look at its fields."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -80,11 +80,18 @@ def _build(config: ModelConfig, name: str, dtype: Any) -> Transformer:
     return model
 
 
-def initialise(model: Transformer, seed: int) -> None:
-    """Give every weight (and dropout) of a built model a fresh initial value.
+def initialise(
+    model: Transformer, seed: int, names: Collection[str] | None = None
+) -> None:
+    """Give the weights (and dropout) of a built model a fresh initial value.
 
     A weight's value depends on the seed, its name and its shape alone, so two models
     start with the same values in all that they have in common.
+
+    Args:
+        model: A built model.
+        seed: Seed of the values.
+        names: Names of the weights that get one, as in `named_weights`; `None` for all.
 
     Example:
         >>> config = ModelConfig.uniform(1, vocabulary_size=9, context_length=8)
@@ -95,6 +102,8 @@ def initialise(model: Transformer, seed: int) -> None:
         True
     """
     for key, variable in named_weights(model).items():
+        if names is not None and key not in names:
+            continue
         digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
         rng = np.random.default_rng(np.frombuffer(digest, "uint32"))
         variable.assign(tag_of(variable).initial(tuple(variable.shape), rng))

@@ -9,7 +9,7 @@ from kit.blocks import starts_as_identity
 from kit.config import ModelConfig
 from kit.errors import KitError, known
 from kit.layers.tags import tag_of
-from kit.models.build import build, named_weights
+from kit.models.build import build, initialise, named_weights
 from kit.models.transformer import Transformer
 
 Kept = Mapping[int, Mapping[str, Sequence[int]]]
@@ -57,8 +57,9 @@ def transplant(
     for new_index, source in enumerate(sources):
         _check_heads(model.config, config, source, new_index, kept.get(new_index, {}))
     policy = model.dtype_policy
-    new = build(config, seed=seed, name=model.name, dtype=policy)
+    new = build(config, seed=None, name=model.name, dtype=policy)
     old_weights = named_weights(model)
+    fresh: set[str] = set()  # no others are drawn: that takes seconds on a real model
     for key, variable in named_weights(new).items():
         index, old_key = _old_key(key, sources)
         if old_key in old_weights:
@@ -66,6 +67,9 @@ def transplant(
             head_dim = 1 if index is None else config.head_dim(config.blocks[index])
             value = np.asarray(old_weights[old_key])
             variable.assign(_slice(value, variable, keep, head_dim, key))
+        else:
+            fresh.add(key)
+    initialise(new, seed, fresh)
     return new
 
 

@@ -9,7 +9,12 @@ from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models import Transformer, activations, named_weights
 from kit.pruning.outline import Outline, Part
-from kit.pruning.surgery import keep_neurons, remove_parts, smaller_config
+from kit.pruning.surgery import (
+    keep_and_remove,
+    keep_neurons,
+    remove_parts,
+    smaller_config,
+)
 
 MATRICES = ("up", "gate", "down")
 
@@ -110,10 +115,9 @@ class KitModel:
     def smaller(
         self, kept: Mapping[int, Sequence[int]], removed: Collection[Part]
     ) -> "KitModel":
-        model = keep_neurons(self.model, kept) if kept else self.model
-        if removed or not kept:
-            model = remove_parts(model, removed)
-        return KitModel(model)
+        if kept and not removed:  # blocks keep their numbers
+            return KitModel(keep_neurons(self.model, kept))
+        return KitModel(keep_and_remove(self.model, kept, removed))
 
 
 def adapted(model: Any) -> Prunable:

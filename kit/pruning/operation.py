@@ -1,5 +1,6 @@
 """The steps that methods are made of; what they do is written into a record."""
 
+import gc
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ class Operation:
         check_sparsity(sparsity)
         self.calibration = Calibration.of(calibration)
         self.adapter = self._given = adapted(model)
+        self._wide: Prunable = self._given  # what the next surgery begins with,
+        self._kept: dict[int, list[int]] = {}  # and what has to stay of its neurons
         self.base = self.adapter.config
         self.calibration.check(self.base)
         self.sparsity, self.seed, self.xla = sparsity, seed, xla
@@ -121,7 +124,9 @@ class Operation:
         with self.stage("neurons"):
             scores = self.neuron_scores(score)
             kept = {block: best(found, num_neurons) for block, found in scores.items()}
-            self._continue_with(self.adapter.smaller(kept, []))
+            wide = self.adapter
+            self._continue_with(wide.smaller(kept, []))
+            self._wide, self._kept = wide, kept
             self.record.scores, self.record.neurons = scores, kept
             narrowed = perplexity(self.evaluator.loss())
             self.record.perplexity |= {"narrowed": narrowed, "after": narrowed}
@@ -173,7 +178,11 @@ class Operation:
             return
         with self.stage("surgery"):
             after = perplexity(self.evaluator.loss(parts))
-            self._continue_with(self.adapter.smaller({}, parts))
+            wide, kept = self._wide, self._kept
+            if kept:  # the narrow model goes before the next one comes
+                self._continue_with(wide)
+                gc.collect()
+            self._continue_with(wide.smaller(kept, parts))
         self.record.parts += parts
         self.record.perplexity["after"] = after
 
@@ -211,7 +220,8 @@ class Operation:
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
     def _continue_with(self, adapter: Prunable) -> None:
-        self.adapter = adapter
+        self.adapter = self._wide = adapter
+        self._kept = {}
         for name in ("pieces", "evaluator"):  # made anew when they are asked for
             vars(self).pop(name, None)
 

@@ -8,6 +8,7 @@ from kit.checks import whole
 from kit.config import ModelConfig
 from kit.errors import KitError, known
 from kit.models import Transformer, transplant
+from kit.models.transplant import Kept
 from kit.pruning.outline import KINDS, Outline, Part
 
 Path = tuple[tuple[int, BlockConfig], ...]
@@ -114,17 +115,50 @@ def keep_neurons(model: Transformer, kept: Mapping[int, Sequence[int]]) -> Trans
         >>> keep_neurons(build(config), {1: range(100)}).count_params()
         80640
     """
-    check_parts(model.config, [Part("feed_forward", block) for block in kept])
-    blocks = list(model.config.blocks)
+    config = _narrow_config(model.config, kept)
+    return transplant(model, config, kept=_named(kept, range(len(config.blocks))))
+
+
+def keep_and_remove(
+    model: Transformer, kept: Mapping[int, Sequence[int]], removed: Collection[Part]
+) -> Transformer:
+    """`keep_neurons`, then `remove_parts`, without a model in between.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> parts = parts_of_blocks(config, [0])
+        >>> keep_and_remove(build(config), {1: range(100)}, parts).count_params()
+        31232
+    """
+    left = path(_narrow_config(model.config, kept), removed)
+    blocks = [index for index, _ in left]
+    config = replace(model.config, blocks=tuple(block for _, block in left))
+    whole = {index for kind, index in removed if kind == "feed_forward"}
+    stay = {index: kept[index] for index in kept if index not in whole}
+    return transplant(model, config, blocks, _named(stay, blocks))
+
+
+def _narrow_config(
+    config: ModelConfig, kept: Mapping[int, Sequence[int]]
+) -> ModelConfig:
+    check_parts(config, [Part("feed_forward", block) for block in kept])
+    blocks = list(config.blocks)
     for index, neurons in kept.items():
         if len(neurons):
             blocks[index] = replace(blocks[index], feed_forward_dim=len(neurons))
         else:
             blocks[index] = _without(blocks[index], {"feed_forward"})
-    named = {
-        index: {"neurons": list(kept[index])} for index in kept if len(kept[index])
+    return replace(config, blocks=tuple(blocks))
+
+
+def _named(kept: Mapping[int, Sequence[int]], blocks: Sequence[int]) -> Kept:
+    """What stays of each new block; `blocks` are the old ones that they come from."""
+    return {
+        new: {"neurons": list(kept[old])}
+        for new, old in enumerate(blocks)
+        if len(kept.get(old, ()))
     }
-    return transplant(model, replace(model.config, blocks=tuple(blocks)), kept=named)
 
 
 def _without(block: BlockConfig, kinds: Collection[str]) -> BlockConfig:

@@ -1,5 +1,6 @@
 """Moving weights into another config: every cut equals a mask."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -220,3 +221,12 @@ def test_gains_of_heads_go_with_their_heads():
     output.assign(np.asarray(output) * mask)
     tokens = some_tokens(config)
     assert_same(read(new, tokens), read(model, tokens), CUT)
+
+
+def test_what_is_left_is_not_drawn_first(monkeypatch):
+    """On a real model the draw takes longer than the copy."""
+    drawn = []
+    module = sys.modules["kit.models.transplant"]
+    monkeypatch.setattr(module, "initialise", lambda *given: drawn.append(given[2]))
+    transplant(shaken("pre-ln"), CASES["pre-ln"])
+    assert drawn == [set()]

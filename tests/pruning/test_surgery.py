@@ -14,6 +14,7 @@ from kit.pruning import (
     path,
     remove_parts,
 )
+from kit.pruning.surgery import keep_and_remove
 from tests.cases import CASES, assert_same, read, shake, shaken, some_tokens
 from tests.contract import params
 
@@ -85,3 +86,14 @@ def test_what_is_not_there_cannot_go(part):
     config: ModelConfig = CASES["first-without-attention"]
     with pytest.raises(KitError):
         path(config, [Part(*part)])
+
+
+@pytest.mark.parametrize("name", params(MASKED, ("llama",)))
+def test_neurons_and_parts_in_one_go_are_the_same_cut(name):
+    kept = {0: [0, 3, 5], 1: [1, 2]}
+    for parts in ([Part("attention", 1)], parts_of_blocks(CASES[name], [0])):
+        found = keep_and_remove(shaken(name), kept, parts)
+        expected = remove_parts(keep_neurons(shaken(name), kept), parts)
+        assert found.config == expected.config
+        for one, other in zip(found.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -1,6 +1,7 @@
 """2SSP against its definition, step by step, and what it must never do."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from kit.pruning import (
     sparsity_of,
     two_stage,
 )
+from kit.pruning.adapters import KitModel
 from kit.training import token_cross_entropy
 from tests.cases import assert_same, read, shake, some_tokens
 from tests.contract import params
@@ -80,6 +82,22 @@ def test_removal_is_masking(kind):
         output.assign(np.zeros(output.shape, "float32"))
     tokens = some_tokens(masked.config)
     assert_same(read(smaller, tokens), read(masked, tokens), 1e-5)
+
+
+def test_one_smaller_model_is_held_at_a_time(monkeypatch):
+    """The narrow model is gone when the last one is made."""
+    made, alive, smaller = [], [], KitModel.smaller
+
+    def counting(*given):
+        alive.append(sum(each() is not None for each in made))
+        found = smaller(*given)
+        made.append(weakref.ref(found.model))
+        return found
+
+    monkeypatch.setattr(KitModel, "smaller", counting)
+    record = two_stage(deep(), calibration(deep_config()), 0.5).record
+    assert record.neurons and record.parts
+    assert alive == [0, 0]
 
 
 def test_the_record_says_what_was_done():
