@@ -8,7 +8,6 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,55 +16,25 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
 
+from benchmarks import pruning
 from benchmarks.cases import ACTIONS, BASE, CASES, FEATURES, PAPER
 from benchmarks.kit_gpt import config
+from benchmarks.turns import Peer
 from benchmarks.worker import KIT_BASE, KIT_PLAIN, MATMUL_FLOPS
 from kit.counts import flops_per_token
 
 LATEST = Path(__file__).parent / "latest.json"
 TORCH = ("torch", "torch.compile")
+ALL = (*CASES, *pruning.PRUNING, *pruning.PRUNED, "sweep")
 
 Turn = dict[tuple[str, str], dict[str, float]]
-
-
-class Peer:
-    """A worker that is started, timed and ended."""
-
-    def __init__(self, name: str, case: str, cores: int):
-        threads = {f"{lib}_NUM_THREADS": str(cores) for lib in ("OMP", "OPENBLAS")}
-        command = [sys.executable, "-m", "benchmarks.worker", name, case, str(cores)]
-        self.name = name
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads, "KERAS_BACKEND": "tensorflow"},
-            text=True,
-        )
-        self.ready = self._read()
-
-    def _read(self) -> dict[str, float]:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"error: the peer {self.name} ended early.")
-        return json.loads(line)
-
-    def turn(self, action: str) -> dict[str, float]:
-        """Take the timed steps once."""
-        self.process.stdin.write(f"{action}\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def end(self) -> None:
-        """Close its input and wait."""
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def rivals(case: str) -> tuple[str, ...]:
     """Whom the kit is compared with: a simplified block also with Pre-LN, and what is
     added to training with training without it."""
+    if case not in CASES:
+        return TORCH[:1] if case in pruning.PRUNING else ()
     if CASES[case].feature:
         return (KIT_PLAIN,)
     return TORCH if CASES[case].block == BASE else (KIT_BASE, *TORCH)
@@ -75,6 +44,9 @@ def measure(case: str, pairs: int) -> Iterator[list[dict]]:
     """Rows of one case on one core, then on two."""
     if case == "sweep":
         yield [sweep()]
+        return
+    if case not in CASES:
+        yield from pruning.measure(case, pairs)
         return
     for cores in (1, 2):
         yield compare(case, cores, pairs)
@@ -165,6 +137,8 @@ def sweep() -> dict:
 
 def show(row: dict) -> str:
     """One row as a line."""
+    if row["name"].startswith("pruning "):
+        return pruning.show(row)
     if "outside_training" in row:
         share = row["outside_training"]
         return f"{row['name']:36} {share:.0%} outside training steps"
@@ -205,7 +179,7 @@ def main() -> None:
     """Run the cases, print the rows and store them, case by case."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        epilog=f"cases: {', '.join(CASES)}, sweep",
+        epilog=f"cases: {', '.join(ALL)}",
     )
     parser.add_argument("--pairs", type=int, default=5, help="turns of each, 5 or more")
     parser.add_argument(
@@ -217,15 +191,17 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [
         case
-        for case in (*CASES, "sweep")
+        for case in ALL
         if any(fnmatchcase(case, pattern) for pattern in options.case or ["*"])
     ]
     if not chosen:
         parser.error(f"there is no case {' or '.join(options.case)}")
     if options.pairs < 5:
         sys.exit(f"error: {options.pairs} pairs say little. Use --pairs 5 or more.")
-    peers = {peer for case in chosen if case != "sweep" for peer in rivals(case)}
-    if peers & {*TORCH} and importlib.util.find_spec("torch") is None:
+    if (
+        any(TORCH[0] in rivals(case) for case in chosen)
+        and importlib.util.find_spec("torch") is None
+    ):
         sys.exit("error: PyTorch is not installed. Run make bench, which installs it.")
     for case in chosen:
         for rows in measure(case, options.pairs):

@@ -10,15 +10,13 @@ import resource
 import sys
 import time
 from dataclasses import replace
+from typing import TextIO
 
 
 def main(peer: str, name: str, cores: int) -> None:
     """Prepare a peer for a case on some cores, then run a turn per line of input."""
     started = time.perf_counter()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    channel = on_cores(cores)
     imported, steps = _prepare(peer, name, cores)
     before = time.perf_counter()
     next(iter(steps.values()))()
@@ -30,15 +28,14 @@ def main(peer: str, name: str, cores: int) -> None:
     }
     for run in steps.values():
         run()
-    _answer(channel, ready)
+    answer(channel, ready)
     for line in sys.stdin:
         run = steps[line.strip()]
         run()  # not timed: a process that was idle gets its memory back first
         before = time.perf_counter()
         run()
         seconds = time.perf_counter() - before
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        _answer(channel, {"seconds": seconds, "peak_megabytes": peak})
+        answer(channel, {"seconds": seconds, "peak_megabytes": peak_megabytes()})
 
 
 def _prepare(peer: str, name: str, cores: int):
@@ -89,9 +86,25 @@ def _matmul():
     return steps
 
 
-def _answer(channel, values) -> None:
+def on_cores(cores: int) -> TextIO:
+    """Stay on some cores. Returns where answers go; all else that is printed does not
+    come in between."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return channel
+
+
+def answer(channel: TextIO, values: dict) -> None:
+    """A line of JSON."""
     channel.write(json.dumps(values) + "\n")
     channel.flush()
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 if __name__ == "__main__":
