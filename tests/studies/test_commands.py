@@ -198,7 +198,7 @@ def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatc
     "arguments, message",
     [
         (["toi"], "unknown study 'toi'.*mean 'toy'"),
-        (["pruning"], "'pruning'.*not in this version.*Run one of"),
+        (["sharing"], "'sharing'.*not in this version.*Run one of"),
         (["toy", "--budget", "quik"], "unknown budget 'quik'.*mean 'quick'"),
         (["toy", "--arm", "lwo"], "unknown arm 'lwo'.*mean 'low'"),
         (["toy", "--seeds", "0"], "seeds=0, expected at least 1"),

@@ -1,0 +1,89 @@
+"""2SSP: two-stage structured pruning (Sandri et al., 2501.17771)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kit.studies.cost import plan
+from kit.studies.pruning.arms import arms
+from kit.studies.pruning.claims import CLAIMS
+from kit.studies.results import Results
+from kit.studies.study import Figure, Study
+
+if TYPE_CHECKING:
+    from kit.studies.verdicts import Verdict
+
+SEEDS = {"smoke": 1, "quick": 3, "full": 5}
+
+CARD = """
+Which half of a Transformer can go? Two-stage pruning takes neurons first, the same
+number from every feed-forward, by how active they are on a little text; then whole
+attentions, one by one, each time the one that is missed least. A closed rule says how
+many of each. Nothing is trained.
+
+**Command** `kit reproduce pruning --budget full` (quick: under 8 minutes on 2 cores).
+
+**What was read.** Abstract and the whole official code; the body of the paper and its
+tables were not accessible, so no number of theirs is quoted.
+
+**Sparsity** is the share of the parameters of all blocks that is gone, norms included,
+embeddings and head not. Methods that remove whole blocks overshoot, so all are compared
+at the same place of their curves.
+
+**Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary), 8 blocks of width 96, and of
+the GPT type, 12 of width 64; a feed-forward has twice the parameters of an attention,
+as in Llama-2. The offline text as 2,048 byte pairs. Each seed trains a model, once, and
+every arm prunes that one: so arms are paired. Calibration is on training text, 256
+sequences of 64 tokens for scores and 32 (the paper's 2,048 tokens) for what goes as a
+whole; all methods get the same. Losses are on held-out text, without training after
+pruning but where it says so. 3-digit addition in 4 blocks is the stress test, judged on
+the digits of the answer.
+
+**SmolLM2-135M** is part of the full run where it is found (`kit fetch smollm2`) with
+three texts in $KIT_DATA: calibrated on the offline text, judged on tinyshakespeare,
+classic_children and the last words of sentences of tinystories_sample. A seed draws
+calibration data and passages.
+
+**What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
+on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
+the other side, else *undecided*. Claims that are tested together are corrected for it
+(Holm).
+
+**What it costs.** {cost}
+"""
+
+
+def figures(results: Results) -> list[Figure]:
+    """The report's figures; workers never draw, so they need not load Matplotlib."""
+    from kit.studies.pruning.drawing import draw
+
+    return draw(results)
+
+
+def in_short(results: Results, verdicts: Sequence["Verdict"]) -> list[str]:
+    """The study in a few sentences; see `sentences`."""
+    from kit.studies.pruning import sentences
+
+    return sentences.in_short(results, verdicts)
+
+
+STUDY = Study(
+    slug="pruning",
+    title="Two-stage pruning",
+    paper="2SSP: Two-Stage Structured Pruning (2501.17771)",
+    card=CARD.format(cost=plan(arms, SEEDS)),
+    arms=arms,
+    seeds=SEEDS,
+    claims=CLAIMS,
+    prepare="kit.studies.pruning.cells:prepare",
+    figures=figures,
+    in_short=in_short,
+    metrics={
+        "loss": ".3f",
+        "loss_at_25%": ".3f",
+        "loss_at_37.5%": ".3f",
+        "loss_at_50%": ".3f",
+        "exact_match_at_50%": ".1%",
+        "regret": ".3f",
+        "recovered_loss": ".3f",
+    },
+)

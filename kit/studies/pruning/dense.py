@@ -1,0 +1,122 @@
+"""Trained models that many cells share: each is trained once and kept beside the runs.
+
+A cell asks for the model of a seed. The first that does trains it, and a second worker
+that wants the same one waits for it. A training that is killed goes on from its last
+evaluation, and what the key does not name cannot change a model.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from kit.config import ModelConfig
+from kit.data import task_from_spec
+from kit.models import Transformer, build, named_weights
+from kit.paths import runs_dir
+from kit.studies.study import NUMERICS_VERSION, canonical
+from kit.training import TrainConfig, Trainer
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two workers may train the same model
+    fcntl = None
+
+TRAINED = ("model", "task", "train", "sources")
+Progress = Callable[[float], None]
+
+
+class Dense:
+    """The models of one arm, one for each seed.
+
+    Args:
+        spec: `model`, `task` and `train` as plain data, and the `sources` of a text;
+            anything else in it is not looked at.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]):
+        self.spec = {name: spec[name] for name in TRAINED if name in spec}
+        self.task = task_from_spec(spec["task"])
+        self.train = TrainConfig.from_dict(spec["train"])
+        self.config = replace(
+            ModelConfig.from_dict(spec["model"]),
+            vocabulary_size=self.task.vocabulary_size,
+        )
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Compiled when a model has to be trained, and never else."""
+        return Trainer(self.config, self.task, self.train)
+
+    def folder(self, seed: int) -> Path:
+        """Where the model of a seed is kept."""
+        identity = canonical(
+            {
+                "spec": self.spec,
+                "seed": seed,
+                "numerics": NUMERICS_VERSION,
+                "data": self.task.fingerprint,
+                "backend": keras.backend.backend(),
+            }
+        )
+        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return runs_dir() / "pruning" / "models" / name
+
+    def model(self, seed: int, progress: Progress) -> tuple[Transformer, dict]:
+        """The trained model of a seed, and a note of how its training went."""
+        folder = self.folder(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / "lock"):
+            if (found := self._read(folder / "model.npz")) is None:
+                found = self._train(seed, folder, progress)
+        return found
+
+    def _train(
+        self, seed: int, folder: Path, progress: Progress
+    ) -> tuple[Transformer, dict]:
+        run = self.trainer.run(seed, directory=folder, progress=progress)
+        note = {
+            name: getattr(run, name)
+            for name in ("status", "metrics", "history", "steps", "training_seconds")
+        }
+        arrays = {
+            name: np.asarray(weight)
+            for name, weight in named_weights(run.model).items()
+        }
+        partial = folder / "model.part.npz"
+        np.savez(partial, allow_pickle=False, note=np.array(json.dumps(note)), **arrays)
+        os.replace(partial, folder / "model.npz")
+        (folder / "state.npz").unlink(missing_ok=True)  # three times as large
+        return run.model, note
+
+    def _read(self, path: Path) -> tuple[Transformer, dict] | None:
+        """What `_train` wrote; None if it is not there, or is not whole."""
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                note = json.loads(str(arrays["note"]))
+                model = build(self.config, seed=None)
+                for name, weight in named_weights(model).items():
+                    weight.assign(arrays[name])
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile):
+            return None
+        return model, note
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is in here; ends with the process that is."""
+    with path.open("a") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

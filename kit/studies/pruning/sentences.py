@@ -1,0 +1,107 @@
+"""What the study found, for somebody who has not read it: from stored rows only."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from kit.studies.pruning.base import METHODS
+from kit.studies.pruning.comparisons import checkpoint_values
+from kit.studies.pruning.curves import at
+from kit.studies.pruning.real import CHECKPOINT, CHECKPOINT_METHODS, TEXTS
+from kit.studies.results import Results
+from kit.studies.verdicts import Verdict, still_open
+
+WHY_OPEN = "because seeds differ more than methods, or nothing here can decide them"
+FAMILIES = {"llama": "LLaMA type", "gpt": "GPT type"}
+TOLD = 0.375  # the middle of the paper's sparsities, and that of its downstream tasks
+
+
+def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
+    """A few sentences: loss at 37.5 %, the split, recovery, a real model, what is open.
+
+    What was not run, or left no finite loss, is left out.
+    """
+    texts = [
+        *(_losses(results, subject) for subject in FAMILIES),
+        _split(results),
+        _recovery(results),
+        _checkpoint(results),
+        still_open(verdicts, WHY_OPEN),
+    ]
+    return [text for text in texts if text]
+
+
+def _mean(results: Results, arm: str, metric: str) -> float | None:
+    """Mean over the seeds; None if a run has no such number."""
+    if metric not in results.metrics:
+        return None
+    values = list(results.values(arm, metric).values())
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+def _listed(found: dict[str, float], form: str = ".2f") -> str:
+    ordered = sorted(found.items(), key=lambda item: item[1])
+    return ", ".join(f"{value:{form}} {words}" for words, value in ordered)
+
+
+def _losses(results: Results, subject: str) -> str:
+    dense = _mean(results, subject, "loss")
+    found = {
+        words: value
+        for method, words in METHODS.items()
+        if (value := _mean(results, f"{subject}-{method}", at("loss", TOLD)))
+        is not None
+    }
+    if dense is None or len(found) < 2:
+        return ""
+    return (
+        f"Without {TOLD:.1%} of the parameters of its blocks, the {FAMILIES[subject]} "
+        f"has a loss of (dense {dense:.2f}): {_listed(found)}."
+    )
+
+
+def _split(results: Results) -> str:
+    rows = [row for row in results.of("llama-split-50") if row.probes]
+    if not rows:
+        return ""
+    rule = rows[0].metrics["attentions_by_the_rule"]
+    regret = fmean(row.metrics["regret"] or 0.0 for row in rows)
+    return (
+        f"At 50% the closed rule removes {rule:.0f} attentions (LLaMA type); the best "
+        f"number of each run is better by {regret:.3f} nats on average."
+    )
+
+
+def _recovery(results: Results) -> str:
+    found = {}
+    for method, words in METHODS.items():
+        arm = f"llama-{method}-recovered"
+        before, after = (
+            _mean(results, arm, metric) for metric in ("loss_before", "recovered_loss")
+        )
+        if before is not None and after is not None:
+            found[words] = (before, after)
+    if not found:
+        return ""
+    told = ", ".join(
+        f"{before:.2f} to {after:.2f} {words}"
+        for words, (before, after) in sorted(found.items(), key=lambda item: item[1][1])
+    )
+    return f"A short training after pruning by 50% brings the loss from {told}."
+
+
+def _checkpoint(results: Results) -> str:
+    if not results.of(CHECKPOINT):
+        return ""
+    dense = _mean(results, CHECKPOINT, f"{TEXTS[0]}_loss")
+    found = {}
+    for method in CHECKPOINT_METHODS:
+        values = checkpoint_values(results, method, f"{TEXTS[0]}_loss", TOLD)
+        if values:
+            found[METHODS[method]] = fmean(values.values())
+    if dense is None or not found:
+        return ""
+    return (
+        f"SmolLM2-135M without {TOLD:.1%}: loss on {TEXTS[0]} (dense {dense:.2f}) "
+        f"{_listed(found)}."
+    )
