@@ -75,9 +75,12 @@ class Operation:
         self.calibration.check(self.base)
         self.sparsity, self.seed, self.xla = sparsity, seed, xla
         self.record = Record(method, sparsity)
-        self._progress, self._expected, self._share = progress, 1, 0.0
+        self._progress: Callable[[float], None] | None = None
+        self._expected, self._share = 1, 0.0
+        self._steps = 0  # of a search, that are expected
         self.expect(2 * self.calibration.search_sequences * len(self.base.blocks))
         self.record.perplexity["before"] = perplexity(self.evaluator.dense())
+        self._progress = progress  # not before the method has said what lies ahead
 
     @property
     def model(self) -> Any:
@@ -156,14 +159,11 @@ class Operation:
         self, parts: Sequence[Part], enough: Callable[[list[Part]], bool]
     ) -> None:
         """Remove parts one by one; see `kit.pruning.remove_greedily`."""
-        blocks = len(self.adapter.config.blocks)
-        if isinstance(self.adapter, KitModel):  # candidates share half of the blocks
-            blocks = (blocks + 1) // 2
-        step = len(parts) * blocks * self.calibration.search_sequences
 
         def is_done(gone: list[Part]) -> bool:
             done = enough(gone)
-            self.expect(0 if done else step)
+            if not done and len(gone) >= self._steps:
+                self.expect_removals(1, parts)
             return done
 
         with self.stage("parts"):
@@ -207,6 +207,15 @@ class Operation:
             self._progress(1.0)
         return Pruned(self.model, self.record)
 
+    def expect_removals(self, count: int, parts: Sequence[Part]) -> None:
+        """Note that so many more of the parts will be removed one by one."""
+        blocks = len(self.adapter.config.blocks)
+        if isinstance(self.adapter, KitModel):  # candidates share half of the blocks
+            blocks = (blocks + 1) // 2
+        candidates = sum(len(parts) - self._steps - step for step in range(count))
+        self._steps += count
+        self.expect(candidates * blocks * self.calibration.search_sequences)
+
     def expect(self, evaluations: int) -> None:
         """Note that so many more evaluations of blocks lie ahead."""
         self._expected += evaluations
@@ -228,6 +237,6 @@ class Operation:
     def _count(self, sequences: int) -> None:
         self.record.block_evaluations += sequences
         share = min(1.0, self.record.block_evaluations / self._expected)
-        self._share = max(share, self._share)  # more may be expected than was
         if self._progress is not None:
+            self._share = max(share, self._share)  # more may be expected than was
             self._progress(self._share)

@@ -76,8 +76,9 @@ def in_two_stages(
 ) -> None:
     """The method itself; see `two_stage`."""
     split = allocate(operation.base, operation.sparsity, rule, alpha)
+    attentions = parts_of(operation.base, "attention")
+    operation.expect_removals(split.num_attentions, attentions)
     operation.narrow(split.num_neurons, score)
-    attentions = parts_of(operation.model.config, "attention")
     operation.remove_greedily(
         attentions, lambda gone: len(gone) == split.num_attentions
     )

@@ -243,3 +243,14 @@ def test_a_model_of_nan_is_an_error():
 def test_tokens_alone_predict_their_next_tokens():
     inputs, targets = Calibration(TOKENS).batch
     assert (targets[:, :-1] == inputs[:, 1:]).all() and (targets[:, -1] == -1).all()
+
+
+def test_progress_is_the_share_of_the_work_that_is_done():
+    """What the second stage will cost is known before the first one begins."""
+    config, seen = deep_config(blocks=8), []
+    everywhere = calibration(config, search_sequences=6)  # so that calls cost the same
+    two_stage(deep(blocks=8), everywhere, 0.5, progress=seen.append)
+    assert seen == sorted(seen) and seen[-1] == 1.0
+    first = len(config.blocks)  # the whole model, before anything is told
+    done = np.arange(first + 1, first + len(seen) + 1) / (first + len(seen))
+    np.testing.assert_allclose(seen, done, atol=0.1)
