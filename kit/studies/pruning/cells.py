@@ -32,8 +32,6 @@ def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
     if spec["kind"] == "checkpoint":
         return checkpoint.prepare(spec)
     dense, look = Dense(spec), LOOKS[spec["kind"]]
-    if spec["kind"] == "dense":
-        dense.trainer.warm_up()  # here, so that it counts as compiling
 
     def run(seed: int, progress: Progress) -> Result:
         model, note = dense.model(seed, lambda share: progress(0.5 * share))
