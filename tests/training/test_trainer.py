@@ -286,14 +286,20 @@ def test_fused_attention_trains_with_padding(jit_compile):
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="no XLA")
 def test_compiled_and_plain_steps_agree(reference):
-    compiled = Trainer(
-        replace(MODEL, blocks=(replace(BLOCK, dropout=0.0),)), TASK, TRAIN
-    ).run(1, progress=False)
-    plain = make(replace(MODEL, blocks=(replace(BLOCK, dropout=0.0),)))
-    for row, expected in zip(
-        rows(compiled), rows(plain.run(1, progress=False)), strict=True
-    ):
+    model = replace(MODEL, blocks=(replace(BLOCK, dropout=0.0),))
+    compiled, plain = (
+        Trainer(model, TASK, TRAIN, jit_compile=xla).run(1, progress=False)
+        for xla in (True, False)
+    )
+    for row, expected in zip(rows(compiled), rows(plain), strict=True):
         assert row == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always does")
+def test_a_run_that_ends_before_xla_has_started_goes_without():
+    for steps, xla in ((trainer.XLA_FROM - 4, False), (trainer.XLA_FROM, True)):
+        made = Trainer(MODEL, TASK, replace(TRAIN, steps=steps))
+        assert (made.model.jit_compile, made.scorer.jit_compile) == (xla, xla)
 
 
 @pytest.mark.skipif(OTHER is None, reason="this backend does not train")
