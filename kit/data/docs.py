@@ -19,6 +19,7 @@ import textwrap
 import unicodedata
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from kit.data.files import write_atomically
@@ -47,17 +48,21 @@ def versions() -> dict[str, str]:
     Raises:
         KitError: If a package is not installed.
     """
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            raise KitError(
-                f"the docs corpus needs the documentation of {package}, "
-                "which is not installed",
-                f"Run: pip install {package}",
-            ) from None
-    return found
+    installed = {package: _version(package) for package in PACKAGES}
+    return {"python": platform.python_version()} | installed
+
+
+@cache
+def _version(package: str) -> str:
+    """Asked for by every arm of a study that learns the documentation."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise KitError(
+            f"the docs corpus needs the documentation of {package}, "
+            "which is not installed",
+            f"Run: pip install {package}",
+        ) from None
 
 
 def cache_file() -> Path:

@@ -86,7 +86,7 @@ def render(
     card = MarkdownIt("commonmark", {"html": False}).enable("table")
     return template.render(
         study=study,
-        card=markupsafe.Markup(card.render(study.card)),
+        card=markupsafe.Markup(card.render(study.card())),
         sides=sides,
         claims=[(claim, list(verdicts)) for claim, *verdicts in claims],
         signs=SIGNS,

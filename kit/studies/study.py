@@ -142,7 +142,8 @@ class Study:
     Args:
         slug: Name in commands and folders.
         title, paper: Heading of the report; title and arXiv number of the paper.
-        card: Markdown: command, minutes, claims, what counts as reproduced.
+        card: Gives Markdown: command, minutes, claims, what counts as reproduced.
+            Called for a report only, as its arithmetic goes through all arms.
         arms: Budget -> the arms to run.
         seeds: Budget -> number of seeds, paired (0, 1, ...) across all arms.
         claims: What the paper says, as code.
@@ -158,7 +159,7 @@ class Study:
 
     Example:
         >>> study = Study(
-        ...     slug="skips", title="Without skips", paper="(2402.05969)", card="",
+        ...     slug="skips", title="Without skips", paper="(2402.05969)", card=str,
         ...     arms=lambda budget: [Arm("base", "", {}), Arm("none", "no skips", {})],
         ...     seeds={"quick": 3}, claims=(), prepare="my_arms:prepare",
         ... )
@@ -169,7 +170,7 @@ class Study:
     slug: str
     title: str
     paper: str
-    card: str
+    card: Callable[[], str]
     arms: Callable[[str], Sequence[Arm]]
     seeds: Mapping[str, int]
     claims: Sequence["Claim"]

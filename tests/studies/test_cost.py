@@ -10,7 +10,7 @@ from kit.studies.study import Arm
 @pytest.mark.parametrize("slug", STUDIES)
 def test_a_card_says_what_the_study_would_run(slug):
     study = load(slug)
-    (said,) = re.findall(r"full: (.*?) cores", study.card)
+    (said,) = re.findall(r"full: (.*?) cores", study.card())
     runs = int(re.search(r"so (\d+) run", said)[1])
     minutes = int(re.search(r"about (\d+) on 2$", said)[1])
     assert runs == len(study.cells("full"))

@@ -20,7 +20,7 @@ def study(slug="toy", seeds=3, **specs):
         slug=slug,
         title="Toy",
         paper="A paper about toys (0000.00000)",
-        card="Runs in **no** time. <script>alert(1)</script>",
+        card=lambda: "Runs in **no** time. <script>alert(1)</script>",
         arms=lambda budget: arms,
         seeds={"smoke": 1, "quick": seeds, "full": seeds},
         claims=(

@@ -52,6 +52,11 @@ the other side, else *undecided*. Claims that are tested together are corrected 
 """
 
 
+def card() -> str:
+    """The report's introduction."""
+    return CARD.format(cost=plan(arms, SEEDS))
+
+
 def figures(results: Results) -> list[Figure]:
     """The report's figures; workers never draw, so they need not load Matplotlib."""
     from kit.studies.pruning.drawing import draw
@@ -70,7 +75,7 @@ STUDY = Study(
     slug="pruning",
     title="Two-stage pruning",
     paper="2SSP: Two-Stage Structured Pruning (2501.17771)",
-    card=CARD.format(cost=plan(arms, SEEDS)),
+    card=card,
     arms=arms,
     seeds=SEEDS,
     claims=CLAIMS,

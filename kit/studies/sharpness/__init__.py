@@ -56,6 +56,16 @@ the other side, else *undecided*. Claims that are tested together are corrected 
 """
 
 
+def card() -> str:
+    """The report's introduction."""
+    return CARD.format(
+        rates=", ".join(f"{rate:g}" for rate in RATES),
+        lion=", ".join(f"{rate:g}" for rate in LION_RATES),
+        found=range_in_words("sharpness", RATES),
+        cost=plan(arms, SEEDS),
+    )
+
+
 def figures(results: Results) -> list[Figure]:
     """The report's figures; workers never draw, so they need not load Matplotlib."""
     from kit.studies.sharpness.drawing import draw
@@ -74,12 +84,7 @@ STUDY = Study(
     slug="sharpness",
     title="Sharp and flat blocks",
     paper="The Sharpness Disparity Principle (2502.19002)",
-    card=CARD.format(
-        rates=", ".join(f"{rate:g}" for rate in RATES),
-        lion=", ".join(f"{rate:g}" for rate in LION_RATES),
-        found=range_in_words("sharpness", RATES),
-        cost=plan(arms, SEEDS),
-    ),
+    card=card,
     arms=arms,
     seeds=SEEDS,
     claims=CLAIMS,

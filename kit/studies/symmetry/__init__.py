@@ -62,6 +62,11 @@ claim of the paper have five, the others three.
 """
 
 
+def card() -> str:
+    """The report's introduction."""
+    return CARD.format(cost=plan(arms, SEEDS))
+
+
 def figures(results: Results) -> list[Figure]:
     """The report's figures; workers never draw, so they need not load Matplotlib."""
     from kit.studies.symmetry.drawing import draw
@@ -73,7 +78,7 @@ STUDY = Study(
     slug="symmetry",
     title="Order without positions",
     paper="Breaking Symmetry When Training Transformers (2402.05969)",
-    card=CARD.format(cost=plan(arms, SEEDS)),
+    card=card,
     arms=arms,
     seeds=SEEDS,
     claims=CLAIMS,
