@@ -14,6 +14,7 @@ from kit.errors import known
 from kit.grading.exercises import exercises
 from kit.grading.results import Result as Checked
 from kit.labels import difference_label
+from kit.markdown import table
 from kit.studies.results import Results, Row
 from kit.studies.study import Study
 from kit.studies.verdicts import judge
@@ -124,25 +125,26 @@ def side_by_side_table(
     """
     from kit.studies.sides import mean_in_words
 
-    lines = ["| | yours | the kit's (95 % interval) | seeds |", "|---|---|---|---|"]
+    rows = []
     for name, arm in same.items():
         mine = mean_in_words(own.values(name, metric).values(), form)
         stored = kept.values(arm, metric) if arm else {}
         theirs = mean_in_words(stored.values(), form)
-        lines.append(f"| {name} | {mine} | {theirs} | {len(stored)} |")
-    return Markdown("\n".join(lines))
+        rows.append((name, mine, theirs, str(len(stored))))
+    head = ["", "yours", "the kit's (95 % interval)", "seeds"]
+    return Markdown(table(head, rows))
 
 
 def verdict_table(study: Study, results: Results) -> Markdown:
     """What became of each claim of a study, with the numbers that say so."""
     from kit.pictures import SIGNS
 
-    lines = ["| claim | verdict | found |", "|---|---|---|"]
+    rows = []
     for verdict in judge(study.claims, results):
         sign = f"{SIGNS[verdict.verdict]} {verdict.verdict}".replace(" ", "&nbsp;", 1)
         claim = f"**{verdict.claim}** {verdict.statement} *({verdict.evidence})*"
-        lines.append(f"| {claim} | {sign} | {verdict.sentence} |")
-    return Markdown("\n".join(lines))
+        rows.append((claim, sign, verdict.sentence))
+    return Markdown(table(["claim", "verdict", "found"], rows))
 
 
 def scoreboard(slug: str, checks: Mapping[str, Checked]) -> None:

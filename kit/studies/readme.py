@@ -7,6 +7,7 @@ sentence behind each verdict. Both are written by `python -m kit.studies.readme`
 from collections.abc import Callable
 from pathlib import Path
 
+from kit.markdown import table
 from kit.paths import shipped
 from kit.pictures import SIGNS, style
 from kit.studies import PAPERS, STUDIES, committed, load
@@ -26,22 +27,22 @@ def short(study: Study, results: Results) -> str:
     side = Side(study, results)
     sentences = "\n".join(f"- {sentence}" for sentence in side.in_short)
     rows = [
-        f"| {each.claim}. {each.statement} | {_signed(each)} | {each.brief} |"
+        (f"{each.claim}. {each.statement}", _signed(each), each.brief)
         for each in side.verdicts
     ]
-    head = ["| claim | verdict | number |", "|---|---|---|"]
-    texts = [_title(study, results), sentences, "\n".join([*head, *rows])]
+    claims = table(["claim", "verdict", "number"], rows)
+    texts = [_title(study, results), sentences, claims]
     return "\n\n".join(filter(None, texts))
 
 
 def full(study: Study, results: Results) -> str:
     """The claims of a study with their sources and the sentence behind each verdict."""
     rows = [
-        f"| {each.claim} | {_signed(each)} | {each.sentence} | {each.source} |"
+        (each.claim, _signed(each), each.sentence, each.source)
         for each in Side(study, results).verdicts
     ]
-    head = ["| claim | verdict | what was found | source |", "|---|---|---|---|"]
-    return "\n\n".join([_title(study, results), "\n".join([*head, *rows])])
+    head = ["claim", "verdict", "what was found", "source"]
+    return "\n\n".join([_title(study, results), table(head, rows)])
 
 
 def written(text: str, section: Section) -> str:
