@@ -161,7 +161,8 @@ def bar_with_points(
     Args:
         results, metric, arms, label, references, names: As for `learning_curves`, with
             the metric from the final metrics and vertical reference lines.
-        limits: Ends of the axis.
+        limits: Ends of the axis. If it does not start at zero, means are strokes, for
+            the length of a bar would mean nothing.
     """
     chosen = _chosen(results, arms)
     called = {**results.arms, **(names or {})}
@@ -178,7 +179,7 @@ def bar_with_points(
             edge = ax.get_yaxis_transform()
             ax.plot([0.01] * lost, [place] * lost, "x", color=VERMILION, transform=edge)
         if numbers:
-            _bar(ax, place, numbers, metric)
+            _bar(ax, place, numbers, metric, stroke=bool(limits and limits[0] > 0))
     ax.set_yticks(range(len(chosen)), labels, fontsize=9)
     ax.set_ylim(-0.6, max(len(chosen), 1) - 0.4)
     ax.invert_yaxis()
@@ -192,10 +193,15 @@ def bar_with_points(
     return figure
 
 
-def _bar(ax: Axes, place: int, numbers: Sequence[float], metric: str) -> None:
+def _bar(
+    ax: Axes, place: int, numbers: Sequence[float], metric: str, stroke: bool
+) -> None:
     mean, low, high, _ = mean_interval(numbers).within(*range_of(metric))
     ink = matplotlib.rcParams["text.color"]
-    ax.barh(place, mean, height=0.62, color=SKY, alpha=0.55)
+    if stroke:
+        ax.vlines(mean, place - 0.31, place + 0.31, color=SKY, linewidth=5, alpha=0.8)
+    else:
+        ax.barh(place, mean, height=0.62, color=SKY, alpha=0.55)
     if math.isfinite(low):
         ax.plot([low, high], [place, place], color=ink, linewidth=1.4)
     spread = np.linspace(-0.16, 0.16, len(numbers)) if len(numbers) > 1 else [0.0]

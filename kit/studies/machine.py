@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,27 @@ def gpu_name() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip().splitlines()[0] if found.stdout.strip() else None
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had so far.
+
+    Not `ru_maxrss` on Linux, where a process starts with the peak of its parent.
+
+    Example:
+        >>> peak_bytes() > 10**6
+        True
+    """
+    try:
+        (peak,) = re.findall(
+            r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()
+        )
+        return int(peak) * 1024
+    except (OSError, ValueError):
+        import resource  # not on Windows
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def cpu_model() -> str:

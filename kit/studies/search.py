@@ -8,7 +8,6 @@ kit. So the search is as reproducible as what it decides.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from kit.studies.results import Row, committed_path, read_rows
 from kit.studies.study import Arm, Platform
@@ -81,8 +80,18 @@ def at_best_rates(slug: str, arms: Iterable[Arm], otherwise: float) -> list[Arm]
 
 
 def range_in_words(slug: str, rates: Sequence[float]) -> str:
-    """How often each rate of the grid was the best, for a study's card."""
-    found: Any = list(kept_rates(slug).values())
+    """How often each rate of the grid was the best, for a study's card.
+
+    The arms at an end of the grid are named: a rate beyond it may be better still.
+    """
+    found = kept_rates(slug)
     if not found:
         return "not searched yet"
-    return ", ".join(f"{rate:g} for {found.count(rate)} arms" for rate in rates)
+    arms = {rate: [arm for arm in found if found[arm] == rate] for rate in rates}
+    counts = ", ".join(f"{rate:g} for {len(arms[rate])} arms" for rate in rates)
+    ends = {"lower": arms[min(rates)], "upper": arms[max(rates)]}
+    named = [
+        f"at the {end} end {', '.join(ours)}" for end, ours in ends.items() if ours
+    ]
+    beyond = f" (a rate beyond the grid may be better: {'; '.join(named)})"
+    return counts + beyond * bool(named)

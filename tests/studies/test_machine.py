@@ -1,8 +1,10 @@
 import os
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from toy import study
 
@@ -118,3 +120,11 @@ def test_the_source_is_no_part_of_a_key(monkeypatch):
 def test_an_unknown_backend_is_refused():
     with pytest.raises(KitError, match="unknown backend 'theano'"):
         machine.check_backend("theano")
+
+
+@pytest.mark.slow
+def test_a_process_does_not_start_with_the_peak_of_its_parent():
+    held = np.ones(40_000_000)  # 320 MB
+    code = "from kit.studies.machine import peak_bytes; print(peak_bytes())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert int(found.stdout) < held.nbytes < machine.peak_bytes()

@@ -47,8 +47,11 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
     arms = search.at_best_rates("toy", [ARM, replace(ARM, name="new")], 0.003)
     assert [arm.spec["train"]["learning_rate"] for arm in arms] == [0.01, 0.003]
     assert search.range_in_words("toy", RATES) == (
-        "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arms"
+        "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arms (a rate beyond the grid "
+        "may be better: at the upper end sas)"
     )
+    monkeypatch.setattr(search, "kept_rates", lambda slug: {"sas": 0.003})
+    assert "beyond" not in search.range_in_words("toy", RATES)
 
 
 def test_a_study_without_a_search_has_no_rates():

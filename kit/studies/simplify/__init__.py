@@ -45,6 +45,18 @@ the other side, else *undecided*. Claims that are tested together are corrected 
 """
 
 
+def card() -> str:
+    """The report's introduction."""
+    return CARD.format(
+        **{name: getattr(SCALES["full"], name) for name in SHOWN},
+        vocabulary=VOCABULARY,
+        search=SCALES[SEARCH].steps,
+        rates=", ".join(f"{rate:g}" for rate in RATES),
+        found=range_in_words("simplify", RATES),
+        cost=plan(arms, SEEDS),
+    )
+
+
 def figures(results: Results) -> list[Figure]:
     """The report's figures; workers never draw, so they need not load Matplotlib."""
     from kit.studies.simplify.drawing import draw
@@ -56,14 +68,7 @@ STUDY = Study(
     slug="simplify",
     title="Less of a block",
     paper="Simplifying Transformer Blocks (2311.01906)",
-    card=CARD.format(
-        **{name: getattr(SCALES["full"], name) for name in SHOWN},
-        vocabulary=VOCABULARY,
-        search=SCALES[SEARCH].steps,
-        rates=", ".join(f"{rate:g}" for rate in RATES),
-        found=range_in_words("simplify", RATES),
-        cost=plan(arms, SEEDS),
-    ),
+    card=card,
     arms=arms,
     seeds=SEEDS,
     claims=CLAIMS,

@@ -207,6 +207,6 @@ def _speed(results: Results) -> list[Figure]:
     caption = (
         "What the blocks cost relative to Pre-LN on one core, in turns in one process: "
         "steps a second, the bound that the operations allow, parameters, and the peak "
-        f"memory of a process that trains. {BATCH * CONTEXT} tokens a step."
+        f"memory that training takes. {BATCH * CONTEXT} tokens a step."
     )
     return [Figure("speed", caption, picture)]

@@ -60,7 +60,9 @@ def _gains(results: Results) -> list[Figure]:
     picture = line_panels(panels, ticks, columns=2, x_label="step")
     caption = (
         "The trained gains of SAS over training, block by block, each the mean over "
-        "heads (the paper's Fig. 17 to 20). Do any go to zero?"
+        "heads (the paper's Fig. 17 to 20). Do any go to zero? A norm hides the gain "
+        "of the attention from the feed-forward, so that only its product with the "
+        "skip of the feed-forward counts, and the two move alike."
     )
     return [Figure("gains", caption, picture)]
 

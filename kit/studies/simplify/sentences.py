@@ -107,5 +107,5 @@ def _cost(results: Results) -> str:
     return (
         f"At width {WIDTHS[-1]}, SAS-P has {1 - size:.0%} fewer parameters than Pre-LN "
         f"and takes {speed:.2f} times as many steps a second, where the operations "
-        f"allow {bound:.2f}, with {memory:.2f} times its memory."
+        f"allow {bound:.2f}, with {memory:.2f} times the memory."
     )

@@ -1,11 +1,11 @@
 """What a block costs beside Pre-LN: parameters, operations, time and memory.
 
 Both models take turns in one process, on one core, so that whatever else the machine
-does hits both. Memory is the peak of a process that trains one of them only.
+does hits both. Memory is the peak of a process that trains one of them only, over what
+it had once Keras was there.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ import numpy as np
 
 from kit.config import ModelConfig
 from kit.counts import flops_per_token, parameter_counts
+from kit.studies.machine import peak_bytes
 from kit.studies.study import Arm
 
 BASE = "pre-ln"
@@ -32,7 +33,8 @@ def speed_arms() -> list[Arm]:
         Arm(
             f"S-{preset}-{width}",
             f"cost of {preset} at width {width}, beside {BASE}",
-            {"kind": "speed", "preset": preset, "width": width, "steps": STEPS},
+            {"kind": "speed", "preset": preset, "width": width, "steps": STEPS}
+            | {"memory": "over the imports"},
             cost=COST[width],
             seeds=3,
             preparation=2 * COST[width] / 3,
@@ -137,17 +139,19 @@ def training_steps(config: ModelConfig, batch: int = BATCH) -> Callable[[int], f
 
 
 def _peak_bytes(preset: str, width: int) -> int:
-    """Peak memory of a fresh process that trains one model."""
+    """What training one model takes in a fresh process, at its peak."""
     command = [sys.executable, "-m", "kit.studies.simplify.speed", preset, str(width)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main(preset: str, width: str) -> None:
-    """Train a few steps, then print the peak memory of this process in bytes."""
+    """Train a few steps, then print the bytes that this took."""
+    import kit.models  # noqa: F401
+
+    before = peak_bytes()
     training_steps(_config(preset, int(width)))(3)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps(peak * (1 if sys.platform == "darwin" else 1024)))
+    print(json.dumps(peak_bytes() - before))
 
 
 if __name__ == "__main__":
