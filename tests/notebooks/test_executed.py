@@ -20,9 +20,11 @@ BASES = {
     "01_simplify": ("Pre-LN", "A-pre-ln"),
     "02_symmetry": ("positions", "A-learned"),
     "03_sharpness": ("AdamW", "llama-adamw"),
+    "05_pruning": ("2SSP", "llama-2ssp"),
 }
-PICTURES = {"01_simplify": 6, "02_symmetry": 7, "03_sharpness": 4}
-BARS = {"01_simplify": 5, "02_symmetry": 5, "03_sharpness": 9}  # runs of training
+PICTURES = {"01_simplify": 6, "02_symmetry": 7, "03_sharpness": 4, "05_pruning": 6}
+# Runs of training.
+BARS = {"01_simplify": 5, "02_symmetry": 5, "03_sharpness": 9, "05_pruning": 1}
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 
@@ -183,6 +185,26 @@ def test_the_published_sizes_are_counted(learner, solved):
     for cells in (learner, solved):
         for size in ("166.6 million", "145.9 million"):
             assert size in everything_printed(cells)
+
+
+@only("05_pruning")
+def test_a_cut_model_says_what_a_masked_one_does(learner, solved):
+    for cells in (learner, solved):
+        text = everything_printed(cells)
+        masked, cut = re.search(r"^masked (\S+), cut (\S+): ", text, re.M).groups()
+        assert masked == cut
+
+
+@only("05_pruning")
+def test_what_learners_wrote_agrees_with_the_kit(learner, solved):
+    mine, theirs = everything_printed(solved), everything_printed(learner)
+    assert "your surgery on block 0 and the kit's agree: yes" in mine
+    assert "after 60 steps 24 of 32 neurons are" in mine
+    for own in ("scored by your function", "searched by your function"):
+        assert own in mine and own not in theirs
+    # Done or not, the same numbers are shown.
+    for line in (r"^half of .*\n( .*\n)+", r"^gone, in this order: .*$"):
+        assert re.search(line, mine, re.M)[0] == re.search(line, theirs, re.M)[0]
 
 
 def test_there_are_bars_and_pictures(learner, name):
