@@ -196,6 +196,8 @@ def test_the_wheel_ships_what_the_package_reads(wheel):
         assert here <= {p.relative_to(packed) for p in packed.rglob("*")}, name
     packed = {p.relative_to(wheel) for p in (wheel / "kit").rglob("*.py")}
     assert {p.relative_to(ROOT) for p in (ROOT / "kit").rglob("*.py")} <= packed
+    own = {p.name for p in (ROOT / "kit/pretrained/own").iterdir()}
+    assert own and own == {p.name for p in (wheel / "kit/pretrained/own").iterdir()}
     assert not list(wheel.glob("tests"))
 
 
@@ -220,6 +222,7 @@ def bare(tmp_path_factory):
         ("check causal_mask", 1, "not done yet"),
         ("hint causal_mask", 0, "hint"),
         ("studies", 0, "quick"),
+        ("fetch", 0, "ships with the kit"),
         ("report symmetry --json", 0, '"verdict"'),
         ("reproduce symetry", 2, "Did you mean 'symmetry'"),
     ],
