@@ -47,6 +47,9 @@ class BlockConfig:
         feed_forward_skip: Gain of the skip around the feed-forward.
         feed_forward_gain: Gain of the feed-forward's output.
         relu_slope: Slope of `"relu"` below 0; above 0 makes it a leaky ReLU.
+        copies_map_from: Index of the earlier block whose attention map this block
+            takes over, instead of having queries and keys (2409.14595); `None` for a
+            map of its own.
         dropout: Rate on the attention map and on both branch outputs.
 
     Raises:
@@ -76,12 +79,14 @@ class BlockConfig:
     projection: str | Updated = "learned"
     feed_forward_gain: Gain = 1.0
     relu_slope: float = 0.0
+    copies_map_from: int | None = None
 
     def __post_init__(self) -> None:
         check_choices(self)
         for name in ("num_heads", "num_key_value_heads", "head_dim"):
             check_whole(self, name)
         check_whole(self, "feed_forward_dim")
+        check_whole(self, "copies_map_from", least=0)
         check_number(self, "dropout", lambda rate: 0 <= rate < 1, "in [0, 1)")
         check_number(self, "relu_slope", lambda slope: 0 <= slope < 1, "in [0, 1)")
         if self.num_heads % self.key_value_heads:
@@ -89,6 +94,12 @@ class BlockConfig:
                 f"num_key_value_heads={self.num_key_value_heads} does not divide "
                 f"num_heads={self.num_heads}",
                 "Choose a number of key and value heads that divides num_heads",
+            )
+        if self.copies_map_from is not None and self.attention is None:
+            raise KitError(
+                f"copies_map_from={self.copies_map_from} clashes with attention=None: "
+                "without attention there is nothing to use the map for",
+                "Set copies_map_from=None or keep the attention",
             )
         if self.relu_slope and self.feed_forward != "relu":
             raise KitError(
@@ -180,7 +191,13 @@ class BlockConfig:
 
 
 KINDS: dict[str, type] = {"shape": Shaped, "value": Updated, "projection": Updated}
-LATER = (*KINDS, "attention_gain", "feed_forward_gain", "relu_slope")
+LATER = (
+    *KINDS,
+    "attention_gain",
+    "feed_forward_gain",
+    "relu_slope",
+    "copies_map_from",
+)
 
 
 def starts_as_identity(matrix: str | Updated) -> bool:

@@ -110,6 +110,7 @@ class ModelConfig:
             )
         for index, block in enumerate(self.blocks):
             self._check_heads(index, block)
+            self._check_copy(index, block)
 
     def _check_blocks(self) -> None:
         try:
@@ -157,6 +158,49 @@ class ModelConfig:
                 f"{block.dropout:g}: fused attention has no dropout on the map",
                 "Set dropout=0 or fused_attention=False",
             )
+
+    def _check_copy(self, index: int, block: BlockConfig) -> None:
+        source = block.copies_map_from
+        if source is None:
+            return
+        what = f"block {index}: copies_map_from={source}"
+        if source >= index:
+            raise KitError(
+                f"{what} is not an earlier block",
+                "A block can copy the map of one that comes before it",
+            )
+        other = self.blocks[source]
+        if other.attention is None or other.copies_map_from is not None:
+            has = "has no attention"
+            if other.attention is not None:
+                has = f"copies the map of block {other.copies_map_from} itself"
+            raise KitError(
+                f"{what}, but block {source} {has}",
+                "Copy from a block with a map of its own",
+            )
+        if other.num_heads != block.num_heads:
+            raise KitError(
+                f"{what} has {other.num_heads} heads, but num_heads={block.num_heads}",
+                "Give both blocks the same number of heads",
+            )
+
+    def map_sources(self) -> list[int | None]:
+        """For each block, the block whose attention map it uses, perhaps itself.
+
+        `None` where nothing is shared: the block has no attention, or a map that no
+        other block copies.
+
+        Example:
+            >>> config = ModelConfig.uniform(4, vocabulary_size=9, context_length=8)
+            >>> config.with_blocks({3: {"copies_map_from": 1}}).map_sources()
+            [None, 1, None, 1]
+        """
+        copied = {block.copies_map_from for block in self.blocks}
+        own = [index if index in copied else None for index in range(len(self.blocks))]
+        return [
+            own[index] if block.copies_map_from is None else block.copies_map_from
+            for index, block in enumerate(self.blocks)
+        ]
 
     def head_dim(self, block: BlockConfig) -> int:
         """Width of a head of `block`, with the default filled in."""

@@ -62,7 +62,9 @@ def block_counts(config: ModelConfig, block: BlockConfig) -> dict[str, int]:
     projection = query * (block.projection != "identity")
     neurons = config.feed_forward_dim(block)
     return {
-        "QK": attention * config.width * (query + key),
+        "QK": (attention and block.copies_map_from is None)
+        * config.width
+        * (query + key),
         "VO": attention * config.width * (value + projection),
         "FFN": feed_forward * matrices * config.width * neurons,
         "Norm": norms * NORM_VECTORS[block.norm] * config.width,
@@ -101,7 +103,8 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
     """Floating-point operations of a forward pass, per token.
 
     Two per parameter of every matrix that multiplies (the embedding lookup does
-    not, the head does), and two per score and per weighted value. The scores are
+    not, the head does), and two per score and per weighted value; a copied map has no
+    scores. The scores are
     counted in full, as they are computed: a causal mask saves nothing here. The mean
     that shaped attention subtracts is a running sum and counts nothing, but with
     ALiBi it is one more matrix product. A training step costs about three times as
@@ -121,7 +124,7 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
         counts = block_counts(config, block)
         flops += 2 * (counts["QK"] + counts["VO"] + counts["FFN"])
         if block.attention is not None:
-            products = 2
+            products = 2 if block.copies_map_from is None else 1
             if block.shape is not None and block.shape.centred:
                 products += config.positions == "alibi"
             flops += 2 * products * time * block.num_heads * config.head_dim(block)

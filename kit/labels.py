@@ -42,6 +42,16 @@ def difference_label(config: ModelConfig, base: ModelConfig) -> str:
     return "; ".join(parts) or "base"
 
 
+def block_difference(block: BlockConfig, base: BlockConfig) -> str:
+    """What differs between two blocks; nothing where they are equal.
+
+    Example:
+        >>> block_difference(BlockConfig(norm="rms", dropout=0.1), BlockConfig())
+        'norm layer → rms, dropout 0 → 0.1'
+    """
+    return ", ".join(_field_changes(block, base))
+
+
 def _block_changes(config: ModelConfig, base: ModelConfig) -> list[str]:
     if not base.blocks:
         return []

@@ -38,6 +38,11 @@ def preset_case(name: str, **shared: Any) -> ModelConfig:
     return config.with_every_block(num_heads=4, feed_forward_dim=24)
 
 
+def copying(config: ModelConfig) -> ModelConfig:
+    """The second block attends by the map of the first."""
+    return config.with_blocks({1: {"copies_map_from": 0}})
+
+
 def both_skips(gain: float) -> dict[str, float]:
     return {"attention_skip": gain, "feed_forward_skip": gain}
 
@@ -155,6 +160,23 @@ CASES: dict[str, ModelConfig] = {
         {"num_key_value_heads": 2}, fused_attention=True, positions="alibi"
     ),
     "fused-padding": case(fused_attention=True, padding_id=PADDING, mask="full"),
+    # Copied attention maps.
+    "copied": copying(case()),
+    "copied-grouped-rotary": copying(
+        case({"num_key_value_heads": 2, "head_dim": 6}, positions="rotary")
+    ),
+    "copied-parallel-padding": copying(
+        case({"wiring": "parallel"}, padding_id=PADDING, **PREFIX_MASK)
+    ),
+    "copied-post-full-fused": copying(
+        case({"norm_position": "post"}, mask="full", fused_attention=True)
+    ),
+    "copied-dropout": copying(case({"dropout": 0.2})),
+    "copied-shaped-alibi": copying(case({"shape": Shaped()}, positions="alibi")),
+    "copied-sas": copying(preset_case("sas")),
+    "copied-from-afar": case(blocks=(BLOCK,) * 4).with_blocks(
+        {2: {"copies_map_from": 0}, 3: {"copies_map_from": 1}}
+    ),
     # Much at once.
     "all-at-once": case(
         ALL_AT_ONCE,
@@ -177,6 +199,7 @@ QUICK = (
     "no-blocks",
     "sas-grouped-rotary",
     "sas-p-prefix-padding",
+    "copied-grouped-rotary",
 )
 
 

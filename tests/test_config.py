@@ -57,6 +57,12 @@ BAD_BLOCKS = {
     "unknown projection": ({"projection": None}, "learned, orthogonal, identity"),
     "unknown shape": ({"shape": "shaped"}, "shape='shaped' is no shape"),
     "slope of a gelu": ({"relu_slope": 0.2}, "relu_slope=0.2 clashes with .*'gelu'"),
+    "half a source": ({"copies_map_from": 0.5}, "copies_map_from=0.5"),
+    "source below 0": ({"copies_map_from": -1}, "copies_map_from=-1 is not a whole"),
+    "map without attention": (
+        {"copies_map_from": 0, "attention": None},
+        "copies_map_from=0 clashes with attention=None",
+    ),
     "slope of 1": (
         {"feed_forward": "relu", "relu_slope": 1.0},
         "relu_slope=1.0 is not a number in",
@@ -99,6 +105,26 @@ def blocks(**changes):
 
 
 BAD_MODELS = {
+    "copy of itself": (
+        blocks(copies_map_from=1),
+        "block 1: copies_map_from=1 is not an earlier block",
+    ),
+    "copy of a later block": (
+        {"blocks": (BlockConfig(copies_map_from=1), BlockConfig())},
+        "block 0: copies_map_from=1 is not an earlier block",
+    ),
+    "copy of no attention": (
+        {"blocks": (BlockConfig(attention=None), BlockConfig(copies_map_from=0))},
+        "block 1: copies_map_from=0, but block 0 has no attention",
+    ),
+    "copy of a copy": (
+        {"blocks": (BlockConfig(), *(BlockConfig(copies_map_from=i) for i in (0, 1)))},
+        "block 2: copies_map_from=1, but block 1 copies the map of block 0 itself",
+    ),
+    "copy of another number of heads": (
+        blocks(copies_map_from=0, num_heads=2),
+        "copies_map_from=0 has 4 heads, but num_heads=2",
+    ),
     "no vocabulary": ({"vocabulary_size": 0}, "vocabulary_size=0"),
     "vocabulary not given": ({"vocabulary_size": None}, "vocabulary_size=None"),
     "negative context": ({"context_length": -1}, "context_length=-1"),

@@ -3,6 +3,7 @@
 from kit.layers.attention import Attention
 from kit.layers.block import Block, SubBlock
 from kit.layers.cache import KeyValueCache
+from kit.layers.copying import CopyingAttention, SharedMap
 from kit.layers.feed_forward import FeedForward
 from kit.layers.gains import TrainedGain, UpdatedMatrix
 from kit.layers.masks import AttentionBias
@@ -21,11 +22,13 @@ __all__ = [
     "AttentionBias",
     "Block",
     "Collector",
+    "CopyingAttention",
     "FeedForward",
     "KeyValueCache",
     "LearnedPositions",
     "RotaryPositions",
     "Shaping",
+    "SharedMap",
     "SinusoidalPositions",
     "SubBlock",
     "TrainedGain",

@@ -51,6 +51,7 @@ class Attention(keras.layers.Layer):
         bias: Added to the scores, broadcast to (batch, heads, time, keys).
         cache: A `KeyValueCache`, or `None`.
         start: Position of the first token.
+        shared: A `SharedMap` that takes the map to the layers that copy it, or `None`.
 
     Returns:
         (batch, time, width). Taps: `map`, the softmax (batch, heads, time, keys),
@@ -94,6 +95,8 @@ class Attention(keras.layers.Layer):
         self.shaping = shaping
         self.tap_name = self.name
 
+    has_own_map = True
+
     @property
     def value_heads(self) -> int:
         """Heads of the values."""
@@ -107,8 +110,10 @@ class Attention(keras.layers.Layer):
         query = (width, self.num_heads * self.head_dim)
         key = (width, self.num_key_value_heads * self.head_dim)
         shaped = self.shaping is not None and self.shaping.centred
-        self.query = self._matrix("query", query, "QK", std=0.0 if shaped else self.std)
-        self.key = self._matrix("key", key, "QK", std=self.std)
+        if self.has_own_map:
+            query_std = 0.0 if shaped else self.std
+            self.query = self._matrix("query", query, "QK", query_std)
+            self.key = self._matrix("key", key, "QK", std=self.std)
         if isinstance(self.value_matrix, str):
             self.value = self._matrix("value", key, "VO", std=self.std)
         if isinstance(self.output_matrix, str):
@@ -141,6 +146,7 @@ class Attention(keras.layers.Layer):
         bias: Any = None,
         cache: Any = None,
         start: Any = 0,
+        shared: Any = None,
         training: bool = False,
     ) -> Any:
         query, key, value = self._read(x)
@@ -149,17 +155,25 @@ class Attention(keras.layers.Layer):
         if cache is not None:
             key, value = cache.update(key, value, start)
         key, value = self._for_each_head(key), self._for_each_head(value)
+        bias = self._with_distances(bias, query.shape[2], key.shape[2], start)
+        seen = any(is_wanted(f"{self.tap_name}/{name}") for name in MAPS)
+        if self.fused and not seen and shared is None:
+            mixed = self._mix_fused(query, key, value, bias, start)
+        else:
+            attention_map = ops.cast(self._map(query, key, bias), value.dtype)
+            if shared is not None:
+                shared.map = attention_map
+            mixed = self._mix(attention_map, value, bias, start, training)
+        return self._output(mixed)
+
+    def _with_distances(self, bias: Any, queries: int, keys: int, start: Any) -> Any:
+        """The bias in float32, and with that of ALiBi."""
         if bias is not None:
             bias = ops.cast(bias, "float32")  # a mixed policy made it bfloat16
-        if self.slopes is not None:
-            distance = alibi_bias(self.slopes, query.shape[2], key.shape[2], start)
-            bias = distance if bias is None else bias + distance
-        seen = any(is_wanted(f"{self.tap_name}/{name}") for name in MAPS)
-        mix = self._mix_fused if self.fused and not seen else self._mix
-        mixed = mix(query, key, value, bias, start, training)
-        output = self._project(self._merge(mixed))
-        tap(f"{self.tap_name}/output", output)
-        return output
+        if self.slopes is None:
+            return bias
+        distance = alibi_bias(self.slopes, queries, keys, start)
+        return distance if bias is None else bias + distance
 
     def _read(self, x: Any) -> tuple[Any, Any, Any]:
         """Query, key and value of every token, (batch, heads, time, head_dim)."""
@@ -167,12 +181,24 @@ class Attention(keras.layers.Layer):
             query, key, value = _products(x, self.query, self.key, self.value)
         else:
             query, key = _products(x, self.query, self.key)
-            value = x if self.value_matrix is None else self.value_matrix(x)
+            value = self._value(x)
         return (
             self._split(query, self.num_heads),
             self._split(key, self.num_key_value_heads),
             self._split(value, self.value_heads),
         )
+
+    def _value(self, x: Any) -> Any:
+        """(batch, time, value_heads * head_dim)."""
+        if isinstance(self.value_matrix, str):
+            return ops.matmul(x, self.value)
+        return x if self.value_matrix is None else self.value_matrix(x)
+
+    def _output(self, mixed: Any) -> Any:
+        """(batch, heads, time, head_dim) of mixed values to (batch, time, width)."""
+        output = self._project(self._merge(mixed))
+        tap(f"{self.tap_name}/output", output)
+        return output
 
     def _project(self, mixed: Any) -> Any:
         if self.output_matrix is None:
@@ -181,16 +207,19 @@ class Attention(keras.layers.Layer):
             return self.output_matrix(mixed)
         return ops.matmul(mixed, self.output_kernel)
 
-    def _mix(
-        self, query: Any, key: Any, value: Any, bias: Any, start: Any, training: bool
-    ) -> Any:
+    def _map(self, query: Any, key: Any, bias: Any) -> Any:
+        """softmax(Q K^T / sqrt(head_dim) + bias), in float32."""
         query = query * (1.0 / math.sqrt(self.head_dim))
         scores = ops.cast(matmul(query, ops.swapaxes(key, 2, 3)), "float32")
         if bias is not None:
             scores = scores + bias
         attention_map = softmax(scores)
         tap(f"{self.tap_name}/map", attention_map)
-        attention_map = ops.cast(attention_map, value.dtype)
+        return attention_map
+
+    def _mix(
+        self, attention_map: Any, value: Any, bias: Any, start: Any, training: bool
+    ) -> Any:
         if self.dropout.rate:
             attention_map = self.dropout(attention_map, training=training)
         if self.shaping is not None:
@@ -199,7 +228,7 @@ class Attention(keras.layers.Layer):
         return matmul(attention_map, value)
 
     def _mix_fused(
-        self, query: Any, key: Any, value: Any, bias: Any, start: Any, training: bool
+        self, query: Any, key: Any, value: Any, bias: Any, start: Any
     ) -> Any:
         mixed = _fused(query, key, value, bias)
         if self.shaping is None:

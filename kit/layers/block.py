@@ -39,7 +39,7 @@ class SubBlock(keras.layers.Layer):
 
     Call arguments:
         x: (batch, time, width).
-        bias, cache, start: Handed to the attention.
+        bias, cache, start, shared: Handed to the attention.
 
     Returns:
         (batch, time, width).
@@ -92,13 +92,19 @@ class SubBlock(keras.layers.Layer):
         bias: Any = None,
         cache: Any = None,
         start: Any = 0,
+        shared: Any = None,
         training: bool = False,
     ) -> Any:
         y = self.norm(x) if self.norm is not None and self.norm_position == "pre" else x
         branches = []
         if self.attention is not None:
             mixed = self.attention(
-                y, bias=bias, cache=cache, start=start, training=training
+                y,
+                bias=bias,
+                cache=cache,
+                start=start,
+                shared=shared,
+                training=training,
             )
             branches.append(times(self.attention_gain, mixed))
         if self.feed_forward is not None:
@@ -147,7 +153,7 @@ class Block(keras.layers.Layer):
 
     Call arguments:
         x: (batch, time, width).
-        bias, cache, start: Handed to the sub-blocks.
+        bias, cache, start, shared: Handed to the sub-blocks.
 
     Returns:
         (batch, time, width). Taps: `input` and `output`.
@@ -175,11 +181,14 @@ class Block(keras.layers.Layer):
         bias: Any = None,
         cache: Any = None,
         start: Any = 0,
+        shared: Any = None,
         training: bool = False,
     ) -> Any:
         tap(f"{self.tap_name}/input", x)
         for sub_block in self.sub_blocks:
-            x = sub_block(x, bias=bias, cache=cache, start=start, training=training)
+            x = sub_block(
+                x, bias=bias, cache=cache, start=start, shared=shared, training=training
+            )
         tap(f"{self.tap_name}/output", x)
         return x
 

@@ -8,6 +8,8 @@ from keras import ops
 class KeyValueCache:
     """Keys and values of the tokens seen so far, for one attention layer.
 
+    A layer that copies its attention map has no keys, and gets no room for them.
+
     Args:
         length: Number of positions to make room for.
 
@@ -23,12 +25,16 @@ class KeyValueCache:
         self.key = self.value = None
 
     def update(self, key: Any, value: Any, start: Any) -> Any:
-        """Write (batch, heads, time, head_dim) at `start`; return all positions."""
-        if self.key is None:
-            self.key, self.value = (
-                ops.zeros((*each.shape[:2], self.length, each.shape[3]), each.dtype)
-                for each in (key, value)
-            )
-        self.key = ops.slice_update(self.key, (0, 0, start, 0), key)
-        self.value = ops.slice_update(self.value, (0, 0, start, 0), value)
+        """Write (batch, heads, time, head_dim) at `start`; return all positions.
+
+        Without keys, `key` is `None`, and so is what is returned for them.
+        """
+        if key is not None:
+            self.key = self._written(self.key, key, start)
+        self.value = self._written(self.value, value, start)
         return self.key, self.value
+
+    def _written(self, room: Any, x: Any, start: Any) -> Any:
+        if room is None:
+            room = ops.zeros((*x.shape[:2], self.length, x.shape[3]), x.dtype)
+        return ops.slice_update(room, (0, 0, start, 0), x)

@@ -73,6 +73,7 @@ def _build(config: ModelConfig, name: str, dtype: Any) -> Transformer:
             make_block(config, index, dtype) for index in range(len(config.blocks))
         ],
         final_norm=make_norm(config.final_norm, config, "final_norm", dtype),
+        map_sources=config.map_sources(),
         name=name,
         dtype=dtype,
     )

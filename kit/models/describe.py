@@ -6,7 +6,7 @@ import keras
 
 from kit.config import ModelConfig
 from kit.counts import ROLES, block_counts, flops_per_token, parameter_counts
-from kit.labels import difference_label
+from kit.labels import block_difference, difference_label
 
 
 def describe(model: keras.Model | ModelConfig, base: ModelConfig | None = None) -> str:
@@ -73,15 +73,20 @@ def _block_row(config: ModelConfig, base: ModelConfig, index: int) -> tuple[str,
         heads = f"{block.num_heads}"
         if block.key_value_heads != block.num_heads:
             heads += f"/{block.key_value_heads}"
-        kind = block.shape or block.attention
+        kind = str(block.shape or block.attention)
+        if block.copies_map_from is not None:
+            kind = f"map of {block.copies_map_from},"
+            kind += f" {block.shape}" if block.shape else ""
         attention = f"{kind} {heads} heads of {config.head_dim(block)}"
     if block.feed_forward is not None:
         neurons = config.feed_forward_dim(block)
         feed_forward = f"{block.feed_forward} {config.width}x{neurons}"
     reference = base.blocks[min(index, len(base.blocks) - 1)] if base.blocks else block
-    label = difference_label(
-        replace(base, blocks=(block,)), replace(base, blocks=(reference,))
-    )
-    label = "" if label == "base" else label.removeprefix("all blocks: ")
     numbers = [f"{counts[role]:,}" for role in ROLES[1:5]]
-    return (str(index), attention, feed_forward, *numbers, label)
+    return (
+        str(index),
+        attention,
+        feed_forward,
+        *numbers,
+        block_difference(block, reference),
+    )

@@ -11,6 +11,7 @@ from kit.gains import Gain, Trained, Updated
 from kit.layers import (
     Attention,
     Block,
+    CopyingAttention,
     FeedForward,
     RotaryPositions,
     Shaping,
@@ -100,7 +101,7 @@ def _output_std(config: ModelConfig, gain: Gain) -> float:
 
 def _attention(config: ModelConfig, block: BlockConfig, dtype: Any) -> Attention:
     rotary = None
-    if config.positions == "rotary":
+    if config.positions == "rotary" and block.copies_map_from is None:
         rotary = RotaryPositions(
             config.context_length, config.rotary_base, name="rotary", dtype=dtype
         )
@@ -109,7 +110,8 @@ def _attention(config: ModelConfig, block: BlockConfig, dtype: Any) -> Attention
     value_axes = ("width", "key_value_heads")
     if starts_as_identity(block.value):
         value_axes = ("width", "heads")
-    return Attention(
+    kind = Attention if block.copies_map_from is None else CopyingAttention
+    return kind(
         block.num_heads,
         config.head_dim(block),
         block.key_value_heads,

@@ -1,11 +1,12 @@
 """The model: embedding, blocks, norm, head. It reads top to bottom."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from kit.config import ModelConfig
-from kit.layers import KeyValueCache
+from kit.layers import KeyValueCache, SharedMap
 from kit.layers.taps import tap
 
 
@@ -20,6 +21,8 @@ class Transformer(keras.Model):
         attention_bias: An `AttentionBias` layer.
         blocks: The blocks, first to last.
         final_norm: A norm layer, or `None`.
+        map_sources: For each block, the block whose attention map it uses, perhaps
+            itself; `None` where the map is not shared.
 
     Call arguments:
         tokens: (batch, time) integers, time at most `config.context_length`.
@@ -45,6 +48,7 @@ class Transformer(keras.Model):
         attention_bias: keras.layers.Layer,
         blocks: list[keras.layers.Layer],
         final_norm: keras.layers.Layer | None,
+        map_sources: Sequence[int | None] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -54,6 +58,7 @@ class Transformer(keras.Model):
         self.attention_bias = attention_bias
         self.blocks = list(blocks)
         self.final_norm = final_norm
+        self.map_sources = tuple(map_sources) or (None,) * len(blocks)
 
     def build(self, tokens_shape: Any) -> None:
         stream = (*tokens_shape, self.config.width)
@@ -68,9 +73,17 @@ class Transformer(keras.Model):
         x = self.embed(tokens, start)
         keys = tokens if cache is None else cache.see(tokens, start)
         bias = self.attention_bias(keys, queries=tokens.shape[1], start=start)
+        shared = {index: SharedMap() for index in self.map_sources} | {None: None}
         for index, block in enumerate(self.blocks):
             layer_cache = None if cache is None else cache.layers[index]
-            x = block(x, bias=bias, cache=layer_cache, start=start, training=training)
+            x = block(
+                x,
+                bias=bias,
+                cache=layer_cache,
+                start=start,
+                shared=shared[self.map_sources[index]],
+                training=training,
+            )
         return self.logits(x)
 
     def embed(self, tokens: Any, start: Any = 0) -> Any:

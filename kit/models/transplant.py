@@ -56,6 +56,7 @@ def transplant(
     _check_kept(kept, sources, model.config, config)
     for new_index, source in enumerate(sources):
         _check_heads(model.config, config, source, new_index, kept.get(new_index, {}))
+        _check_map(model.config, config, sources, new_index, kept)
     policy = model.dtype_policy
     new = build(config, seed=None, name=model.name, dtype=policy)
     old_weights = named_weights(model)
@@ -141,6 +142,26 @@ def _check_indices(indices: Sequence[int], size: int, block: str, name: str) -> 
                 f"{block}: index {index} of the {name} is kept twice",
                 "Name each index once",
             )
+
+
+def _check_map(
+    old: ModelConfig, new: ModelConfig, sources: list[int], index: int, kept: Kept
+) -> None:
+    """Where a map was copied before, each head still reads the map that it read."""
+    before, after = old.blocks[sources[index]], new.blocks[index]
+    source = after.copies_map_from
+    if source is None or before.copies_map_from != sources[source]:
+        return
+    heads, theirs = (
+        list(kept.get(block, {}).get("heads", range(after.num_heads)))
+        for block in (index, source)
+    )
+    if heads != theirs:
+        raise KitError(
+            f"block {index} keeps heads={heads}, but block {source}, whose map it "
+            f"copies, {theirs}",
+            "Keep the same heads of both blocks",
+        )
 
 
 def _check_heads(

@@ -12,6 +12,7 @@ from keras import ops
 from kit.blocks import BlockConfig
 from kit.compiled import compiled
 from kit.config import ModelConfig
+from kit.errors import KitError
 from kit.layers.taps import Collector
 from kit.models import Transformer, named_weights
 from kit.models.build import block_weights
@@ -36,6 +37,9 @@ class Pieces:
             `None` does so where the stream is not tiny.
         progress: Called after each block with the number of sequences it was run on.
 
+    Raises:
+        KitError: A block copies the attention map of another.
+
     Attributes:
         evaluations: Blocks run so far, each times the number of sequences.
 
@@ -56,6 +60,13 @@ class Pieces:
         xla: bool | None = None,
         progress: Callable[[int], None] | None = None,
     ):
+        copies = [b.copies_map_from is not None for b in model.config.blocks]
+        if any(copies):
+            raise KitError(
+                f"block {copies.index(True)} copies the attention map of an earlier "
+                "one, so that blocks cannot be run one by one",
+                "Prune a model first and share its maps afterwards",
+            )
         self.model = model
         self.progress = progress
         self.xla = xla

@@ -75,7 +75,7 @@ def smaller_config(config: ModelConfig, removed: Collection[Part]) -> ModelConfi
         >>> len(smaller_config(config, parts_of_blocks(config, [1])).blocks)
         2
     """
-    return replace(config, blocks=tuple(block for _, block in path(config, removed)))
+    return _config_of(config, path(config, removed))
 
 
 def remove_parts(model: Transformer, removed: Collection[Part]) -> Transformer:
@@ -133,10 +133,25 @@ def keep_and_remove(
     """
     left = path(_narrow_config(model.config, kept), removed)
     blocks = [index for index, _ in left]
-    config = replace(model.config, blocks=tuple(block for _, block in left))
+    config = _config_of(model.config, left)
     whole = {index for kind, index in removed if kind == "feed_forward"}
     stay = {index: kept[index] for index in kept if index not in whole}
     return transplant(model, config, blocks, _named(stay, blocks))
+
+
+def _config_of(config: ModelConfig, left: Path) -> ModelConfig:
+    """A model of the blocks that are left; whose map one copies has a new number."""
+    numbers: dict[int | None, int] = {old: new for new, (old, _) in enumerate(left)}
+    blocks = []
+    for index, block in left:
+        source = block.copies_map_from
+        if source is not None and source not in numbers:
+            raise KitError(
+                f"block {index} copies the attention map of block {source}, which goes",
+                "Remove the attention of both, or of the copying block only",
+            )
+        blocks.append(replace(block, copies_map_from=numbers.get(source)))
+    return replace(config, blocks=tuple(blocks))
 
 
 def _narrow_config(
@@ -169,6 +184,8 @@ def _without(block: BlockConfig, kinds: Collection[str]) -> BlockConfig:
     alone = block.wiring == "serial" or not left
     if alone:  # the skip beside it is the stream itself
         changes |= {f"{kind}_skip": 1.0 for kind in KINDS if kind not in left}
+    if "attention" in kinds:
+        changes["copies_map_from"] = None
     if "feed_forward" in kinds:
         changes["relu_slope"] = 0.0
     return replace(block, **changes)

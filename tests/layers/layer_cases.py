@@ -8,10 +8,12 @@ import keras
 from kit.layers import (
     Attention,
     Block,
+    CopyingAttention,
     FeedForward,
     LearnedPositions,
     RotaryPositions,
     Shaping,
+    SharedMap,
     SinusoidalPositions,
     SubBlock,
     TrainedGain,
@@ -40,6 +42,29 @@ def shaping(dtype: Any, heads: int | None = 4, **kwargs: Any):
         for name in ("alpha", "beta", "gamma")
     }
     return Shaping(dtype=dtype, **gains | kwargs)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class AttendAndCopy(keras.layers.Layer):
+    """Attention, then one that copies its map."""
+
+    def __init__(self, dtype: Any = None, num_key_value_heads: int = 2, **kwargs: Any):
+        super().__init__(dtype=dtype, **kwargs)
+        shared = {"num_key_value_heads": num_key_value_heads, **LOUD}
+        self.first = Attention(4, 4, dtype=dtype, **shared)
+        self.second = CopyingAttention(4, 4, dtype=dtype, **shared)
+
+    def build(self, shape: Any) -> None:
+        self.first.build(shape)
+        self.second.build(shape)
+
+    def call(self, x: Any) -> Any:
+        shared = SharedMap()
+        y = self.first(x, shared=shared)
+        return self.second(x + y, shared=shared)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
 
 
 def matrix(dtype: Any, start: str = "identity", trained: bool = False):
@@ -101,6 +126,7 @@ LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "attention-orthogonal": lambda dtype: attention(
         dtype, value_matrix="orthogonal", output_matrix="orthogonal"
     ),
+    "attention-copied": AttendAndCopy,
     "updated-identity": matrix,
     "updated-orthogonal": lambda dtype: matrix(dtype, "orthogonal", trained=True),
     "trained-gain": lambda dtype: TrainedGain(0.5, dtype=dtype),

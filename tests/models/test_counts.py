@@ -89,6 +89,9 @@ def multiplied(model):
         "last-without-feed-forward",
         "empty-block",
         "no-blocks",
+        "copied",
+        "copied-grouped-rotary",
+        "copied-from-afar",
         "all-at-once",
     ],
 )
