@@ -1,0 +1,43 @@
+"""Attention maps shared between layers: attend, copy, adjust (EchoAtt, 2409.14595).
+
+`similarity` says how alike maps are, `selection` who copies from whom, and `share`
+makes the smaller model.
+"""
+
+from kit.sharing.heads import match_heads
+from kit.sharing.measures import MEASURES, Compared, compare_maps
+from kit.sharing.selection import (
+    Copies,
+    at_random,
+    by_largest_gap,
+    by_list,
+    consecutive,
+    copies_at_rate,
+    inner_blocks,
+    least_similar,
+    most_similar,
+)
+from kit.sharing.share import Savings, savings_of, share, shared_config
+from kit.sharing.similarity import MapSimilarity, map_similarity
+
+__all__ = [
+    "MEASURES",
+    "Compared",
+    "Copies",
+    "MapSimilarity",
+    "Savings",
+    "at_random",
+    "by_largest_gap",
+    "by_list",
+    "compare_maps",
+    "consecutive",
+    "copies_at_rate",
+    "inner_blocks",
+    "least_similar",
+    "map_similarity",
+    "match_heads",
+    "most_similar",
+    "savings_of",
+    "share",
+    "shared_config",
+]

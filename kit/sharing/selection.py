@@ -1,0 +1,173 @@
+"""Which blocks copy the attention map of which: `{block: its source}`.
+
+EchoAtt (2409.14595) describes one rule, the largest gap and then k consecutive blocks,
+and prints lists that follow another: the most similar blocks, in that order. Both are
+here. Where the text is silent, this holds:
+
+- A block below the gap in the interior ends the inner blocks: those are the longest run
+  of blocks above it, and all others stay as they are.
+- Where k does not divide the inner blocks, the last group is smaller.
+- A block of a list copies from the nearest earlier block with a map of its own.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from kit.checks import whole
+from kit.errors import KitError
+
+Copies = dict[int, int]
+Scores = Mapping[int, float]
+
+
+def inner_blocks(scores: Scores) -> list[int]:
+    """The blocks above the largest gap between sorted scores, in one run.
+
+    Args:
+        scores: Mean similarity of each block, such as `MapSimilarity.scores()`.
+
+    Raises:
+        KitError: No two blocks that follow each other are above the gap.
+
+    Example:
+        >>> inner_blocks({0: 0.16, 1: 0.75, 2: 0.77, 3: 0.74, 4: 0.31})
+        [1, 2, 3]
+    """
+    ranked = np.sort(list(scores.values()))
+    runs: list[list[int]] = [[]]
+    if len(ranked) > 1:
+        cut = ranked[np.argmax(np.diff(ranked)) + 1]
+        for block in sorted(scores):
+            if scores[block] >= cut:
+                runs[-1].append(block)
+            else:
+                runs.append([])
+    longest = max(runs, key=len)
+    if len(longest) < 2:
+        shown = ", ".join(f"{block}: {score:.3f}" for block, score in scores.items())
+        raise KitError(
+            f"no two neighbouring blocks are above the largest gap of {shown}",
+            "Name the blocks with by_list, or take most_similar",
+        )
+    return longest
+
+
+def consecutive(blocks: Sequence[int], k: int) -> Copies:
+    """Groups of k blocks that share the map of their first; k = 1 shares nothing.
+
+    Example:
+        >>> consecutive([2, 3, 4, 5, 6], k=3)
+        {3: 2, 4: 2, 6: 5}
+    """
+    k, ordered = whole("k", k), sorted(blocks)
+    groups = [ordered[start : start + k] for start in range(0, len(ordered), k)]
+    return {block: group[0] for group in groups for block in group[1:]}
+
+
+def by_largest_gap(scores: Scores, k: int) -> Copies:
+    """The rule that the paper describes: inner blocks, in groups of k.
+
+    Example:
+        >>> by_largest_gap({0: 0.16, 1: 0.75, 2: 0.77, 3: 0.74, 4: 0.31}, k=2)
+        {2: 1}
+    """
+    return consecutive(inner_blocks(scores), k)
+
+
+def by_list(copying: Collection[int], blocks: Collection[int]) -> Copies:
+    """Each block of a list copies from the nearest earlier one that is not in it.
+
+    Args:
+        copying: The blocks that copy, in any order.
+        blocks: All blocks that have an attention.
+
+    Raises:
+        KitError: A block is not there, or none comes before it.
+
+    Example:
+        >>> by_list([2, 5, 4, 3, 7], range(8))
+        {2: 1, 3: 1, 4: 1, 5: 1, 7: 6}
+    """
+    owners = sorted(set(blocks) - set(copying))
+    copies: Copies = {}
+    for block in sorted(set(copying)):
+        earlier = [owner for owner in owners if owner < block]
+        if block not in blocks or not earlier:
+            why = "has no attention" if block not in blocks else "has none before it"
+            raise KitError(
+                f"block {block} cannot copy a map: it {why}",
+                "Leave out the first block and those without attention",
+            )
+        copies[block] = earlier[-1]
+    return copies
+
+
+def most_similar(scores: Scores, count: int) -> Copies:
+    """The blocks of the highest scores copy, as the paper's printed lists do.
+
+    Args:
+        scores: Of all blocks that have an attention.
+        count: How many copy; the first block never does.
+
+    Raises:
+        KitError: There are not as many.
+
+    Example:
+        >>> most_similar({0: 0.9, 1: 0.6, 2: 0.8, 3: 0.7}, 2)
+        {2: 1, 3: 1}
+    """
+    ranked = sorted(_candidates(scores, count), key=lambda block: -scores[block])
+    return by_list(ranked[:count], list(scores))
+
+
+def least_similar(scores: Scores, count: int) -> Copies:
+    """A control: the blocks of the lowest scores copy.
+
+    Example:
+        >>> least_similar({0: 0.9, 1: 0.6, 2: 0.8, 3: 0.7}, 2)
+        {1: 0, 3: 2}
+    """
+    return most_similar({block: -score for block, score in scores.items()}, count)
+
+
+def at_random(blocks: Collection[int], count: int, seed: int = 0) -> Copies:
+    """A control: any blocks but the first copy.
+
+    Example:
+        >>> len(at_random(range(8), 3, seed=1))
+        3
+    """
+    candidates = _candidates(blocks, count)
+    chosen = np.random.default_rng(seed).choice(candidates, size=count, replace=False)
+    return by_list(chosen.tolist(), blocks)
+
+
+def copies_at_rate(rate: float, blocks: Collection[int]) -> int:
+    """How many of the blocks copy at a rate, to the nearest whole number.
+
+    Raises:
+        KitError: The rate is below 0, or would leave no block to copy from.
+
+    Example:
+        >>> [copies_at_rate(rate, range(22)) for rate in (0.23, 0.41, 0.77)]
+        [5, 9, 17]
+    """
+    total = len(blocks)
+    count = round(rate * total) if 0 <= rate < 1 else total
+    if count >= total:
+        raise KitError(
+            f"rate={rate:g} of {total} blocks with attention cannot be done",
+            "Use a rate from 0 up that leaves one of them its own map",
+        )
+    return count
+
+
+def _candidates(blocks: Collection[int], count: int) -> list[int]:
+    candidates = sorted(blocks)[1:]
+    if whole("count", count, least=0) > len(candidates):
+        raise KitError(
+            f"count={count} is more than the {len(candidates)} blocks that can copy",
+            "Choose fewer",
+        )
+    return candidates
