@@ -119,8 +119,9 @@ class Trainer:
         model_config: The model as data.
         task: What to learn.
         config: How.
-        jit_compile: Compile the step with XLA. By default where that pays: not for
-            runs of a few steps on TensorFlow, which end before XLA has started.
+        jit_compile: Compile the step and the scoring with XLA. By default scoring, and
+            the step where that pays: not for runs of a few steps on TensorFlow, which
+            end before XLA has started.
 
     Raises:
         KitError: Model and task do not fit.
@@ -145,7 +146,6 @@ class Trainer:
         config: TrainConfig,
         jit_compile: bool | None = None,
     ):
-        jit_compile = _pays(config) if jit_compile is None else jit_compile
         self.validation = task.validation()
         check_fit(model_config, task, self.validation)
         self.task = task
@@ -155,11 +155,11 @@ class Trainer:
         self.model.compile(
             optimizer=make_optimizer(config, self.model),
             loss=token_cross_entropy,
-            jit_compile=jit_compile,
+            jit_compile=_pays(config) if jit_compile is None else jit_compile,
             steps_per_execution=_steps_per_execution(config),
         )
         self.scorer = Scorer(self.model, dtype="float32")
-        self.scorer.compile(jit_compile=jit_compile)
+        self.scorer.compile(jit_compile=jit_compile is not False)
 
     def warm_up(self) -> None:
         """Compile everything now, so that no run pays for it; `run` starts afresh."""
