@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kit.at_steps import AtSteps
 from kit.errors import KitError
 from kit.models import Transformer
 from kit.pruning.schedules import Constant, OneShot
@@ -20,7 +21,7 @@ from kit.pruning.units import Units, units_of, without_units
 Scores = Mapping[int, np.ndarray]
 
 
-class PruningCallback(keras.callbacks.Callback):
+class PruningCallback(AtSteps):
     """Removes the units with the lowest scores as a schedule says.
 
     What is gone stays gone. Units are masked while the model trains; `smaller_model`
@@ -67,7 +68,6 @@ class PruningCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         self.schedule, self.granularity, self.score = schedule, granularity, score
-        self.rows: list[dict[str, float]] = []
         self._units: list[Units] = []
         self._masks: list[keras.Variable] = []
         self._optimizer: Any = None
@@ -120,31 +120,15 @@ class PruningCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.attach(self.model)
-        self.before = self.at_most = int(self.model.optimizer.iterations)
-        done = bool(self.rows) and self.rows[-1]["step"] == self.at_most
-        self.due = self._next(self.at_most + done)
-        self._look()
+        super().on_train_begin(logs)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.before = self.at_most
+    def at(self, step: int) -> None:
+        """Remove what the schedule wants gone."""
+        self._prune(self.schedule(step))
+        self.rows.append({"step": step, "removed": self._share()})
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # The optimizer takes a step a batch, or fewer. It is asked only where it may be
-        # time, because on JAX to ask is to interrupt training.
-        self.at_most = self.before + batch + 1
-        if self.at_most >= self.due:
-            self._look()
-
-    def _look(self) -> None:
-        step = int(self.model.optimizer.iterations)
-        self.before += step - self.at_most
-        self.at_most = step
-        if step >= self.due:
-            self._prune(self.schedule(step))
-            self.rows.append({"step": step, "removed": self._share()})
-            self.due = self._next(step + 1)
-
-    def _next(self, step: int) -> float:
+    def next_step(self, step: int) -> float:
+        """The first step from `step` on at which the schedule has something to do."""
         found = self.schedule.next_step(step)
         return inf if found is None else found
 

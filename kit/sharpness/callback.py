@@ -5,20 +5,17 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-import keras
-
+from kit.at_steps import AtSteps
 from kit.checks import whole
 from kit.sharpness.fisher import FisherSharpness
 from kit.sharpness.operators import tensors
 
 
-class SharpnessCallback(keras.callbacks.Callback):
+class SharpnessCallback(AtSteps):
     """Records the Fisher estimate of sharpness by block at some optimizer steps.
 
-    Give it to `fit` in a list: Keras on JAX runs a bare callback in another thread,
-    where the weights cannot be read. Steps are those of the optimizer, so that
-    `steps_per_execution` and gradient accumulation change nothing but how exactly a
-    step can be met: the row says at which one it was measured.
+    Give it to `fit` in a list. Steps are those of the optimizer, see
+    `kit.at_steps.AtSteps`; the row says at which one it was measured.
 
     Args:
         batches: What to measure on: a few (inputs, targets) pairs of one shape.
@@ -53,7 +50,6 @@ class SharpnessCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         self.measure = FisherSharpness(batches, by, **options)
-        self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         if isinstance(steps, Iterable):
             self.every, self.steps = 0, sorted(whole("steps", s, 0) for s in steps)
@@ -66,33 +62,16 @@ class SharpnessCallback(keras.callbacks.Callback):
         ):  # a subclassed one, which `fit` builds at its first batch
             inputs, _ = self.measure.batches[0]
             self.model(tensors(inputs))
-        self.at_most = self.before = int(self.model.optimizer.iterations)
-        done = bool(self.rows) and self.rows[-1]["step"] == self.at_most
-        self.due = self._next(self.at_most + done)
-        self._look()
+        super().on_train_begin(logs)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.before = self.at_most
+    def at(self, step: int) -> None:
+        """Measure."""
+        started = time.perf_counter()
+        self.rows.append({"step": step, **self.measure(self.model)})
+        self.seconds += time.perf_counter() - started
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # The optimizer takes a step a batch, or fewer. It is asked only where it may be
-        # time, because on JAX to ask is to interrupt training.
-        self.at_most = self.before + batch + 1
-        if self.at_most >= self.due:
-            self._look()
-
-    def _look(self) -> None:
-        step = int(self.model.optimizer.iterations)
-        self.before += step - self.at_most
-        self.at_most = step
-        if step >= self.due:
-            started = time.perf_counter()
-            self.rows.append({"step": step, **self.measure(self.model)})
-            self.seconds += time.perf_counter() - started
-            self.due = self._next(step + 1)
-
-    def _next(self, step: int) -> float:
-        """The first step from `step` on at which there is something to do."""
+    def next_step(self, step: int) -> float:
+        """The first step from `step` on at which to measure."""
         if self.every:
             return -(-step // self.every) * self.every
         return next((each for each in self.steps if each >= step), inf)
