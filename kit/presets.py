@@ -11,7 +11,9 @@ presets follow the code, because the published numbers come from it:
 
 Its learned positions, LayerNorm and epsilon of 1e-5 (text: sinusoidal, RMSNorm, 1e-8)
 are fields of the model. Both keep a trained value matrix in the first block. The code's
-biases on queries and keys, which start at zero, are left out.
+biases on queries and keys, which start at zero, are left out, and so is the second norm
+of its parallel block, which nothing reads. Output matrices without a trained gain start
+smaller by sqrt(2 blocks), as in GPT-2; in the code they do not.
 """
 
 from dataclasses import replace

@@ -13,8 +13,9 @@
 # %% statement [markdown]
 # Attention is an average, and averages of averages are all the same. Stack enough of it
 # without skips and every token becomes the same vector up to its length: the matrix of
-# tokens has rank one, nothing can be told apart, and the gradients vanish. That is
-# **rank collapse**, and it is why skips could not simply be left out.
+# tokens has rank one, nothing can be told apart, and queries and keys, which choose
+# among equals, get no gradient. That is **rank collapse**, and it is why skips could
+# not simply be left out.
 #
 # It can be seen before any training. The probe: the cosine of the angle between two
 # tokens of the same sequence, on average over all pairs of **different** tokens and

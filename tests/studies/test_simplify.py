@@ -27,6 +27,7 @@ def test_quick_answers_what_its_arms_can():
     assert answered >= {"C1", "C5a", "C7", "C8a", "C8b"}
 
 
+@pytest.mark.slow
 def test_every_arm_is_given_the_same_rates_and_the_same_everything_else():
     found, first = {}, STUDY.arms(SEARCH)[0].spec["train"]
     for arm in STUDY.arms(SEARCH):
@@ -60,7 +61,7 @@ def test_labels_tell_the_arms_apart():
 
 
 def test_the_plan_fits_about_two_hours_on_two_cores():
-    assert STUDY.seconds("full", workers=2) < 130 * 60
+    assert STUDY.seconds("full", workers=2) < 140 * 60
     assert STUDY.seconds("quick", workers=2) < 8 * 60
 
 
@@ -82,7 +83,7 @@ def test_a_claim_on_noise_is_undecided(claim):
         "C1": ("D-v-skip-init", "loss", [3.3, 3.9, 3.6, 3.4, 3.8]),
         "C5a": ("F-sas", "loss", [3.3, 3.9, 3.6, 3.4, 3.5]),
         "C9b": ("D-v-skip-init-deep", "loss", [3.3, 4.2, 3.6, 3.4, 4.4]),
-        "C10b": ("S-sas-p-512", "speed_ratio", [1.0, 1.2, 1.4]),
+        "C10b": ("S-sas-p-512", "speed_ratio", [1.0, 1.2, 1.4, 1.1, 1.3]),
     }[claim]
     rows = imagined_rows("full")
     for row in rows:
@@ -118,14 +119,19 @@ def told(rows):
 
 
 def test_the_sentences_for_a_newcomer_follow_the_rows():
-    losses, pace, depth, cost, still_open = told(imagined_rows("full"))
+    losses, pace, encoders, depth, cost, step, still_open = told(imagined_rows("full"))
     for gap in ("+0.000 for SAS,", "+0.100 for SAS-P without", "+1.000 for naive"):
         assert gap in losses
     assert "reached after 50% for SAS, 50% for SAS-P, 53% for" in pace
-    assert "+0.000 for SAS," in depth and "+0.200 for V-SkipInit" in depth
+    assert "+0.000 for SAS," in encoders and "+0.000 for SAS," in depth
+    assert "+0.200 for V-SkipInit" in depth and "between 3.50 and 3.50" in depth
     assert "15% fewer parameters" in cost and "takes 1.30 times" in cost
+    assert "1.00 for SAS," in step
     assert still_open.endswith(": C11.")
-    losses, _, depth, cost, _ = told(imagined_rows("full", as_claimed=False))
+    losses, _, encoders, depth, cost, _, _ = told(
+        imagined_rows("full", as_claimed=False)
+    )
+    assert "+0.200 for SAS," in encoders
     assert "+0.200 for SAS," in losses and "+0.400 for SAS," in depth
     assert "takes 1.00 times" in cost
 

@@ -26,8 +26,11 @@ from kit.studies.text import PREPARATION, seconds
 BETAS = (0.1, 0.2, 0.5, 1.0)
 FEED_FORWARD_GAINS = (0.02, 0.05, 0.1, 0.5, 1.0)
 DECIDING = ("A-pre-ln", "C-naive", "D-v-skip-init", "F-sas", "G-sas-p", "H-no-norm")
-FIVE_SEEDS = (  # where an interval decides
+FIVE_SEEDS = (  # where an interval decides a claim of the paper
     *DECIDING,
+    *("E-identity-x0.1", "E-identity-x1", "E-orthogonal-x0.1", "E-orthogonal-x1"),
+    *("E-identity-gains", "E-pre-ln-gains", "I-pre-ln-identity", "K-skip-init-map"),
+    *("J-no-skip", "J-no-skip-leaky-0.2", "J-no-skip-leaky-0.8", "M-no-first-value"),
     *(f"{arm}-deep" for arm in ("A-pre-ln", "D-v-skip-init", "F-sas", "G-sas-p")),
     *(f"{arm}-encoder" for arm in ("A-pre-ln", "F-sas", "G-sas-p")),
 )

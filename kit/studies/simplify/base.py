@@ -40,10 +40,10 @@ SCALES = {
 
 
 def base_model(preset: str, blocks: int, width: int, encoder: bool = False) -> Any:
-    """A preset as the paper trains it: ReLU and RMSNorm, learned positions.
+    """A preset as the paper trains it: ReLU and RMSNorm in the blocks.
 
-    An encoder is one with a full mask. The vocabulary is the text's, which only the
-    worker reads.
+    Positions are learned and the last norm is LayerNorm, as in its code. An encoder is
+    one with a full mask. The vocabulary is the text's, which only the worker reads.
     """
     model = ModelConfig.uniform(
         blocks,

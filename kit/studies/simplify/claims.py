@@ -1,6 +1,8 @@
 """What the paper claims, and the test that answers each claim.
 
-Written before any run of the full budget was looked at.
+Written before any run of the full budget was looked at, but for C3b, C10c and the rule
+of C8b, which came when a part of it had run. Arms that an interval decides were given
+five seeds instead of three after the first three had been seen.
 """
 
 from kit.studies.claims import (
@@ -27,7 +29,7 @@ from kit.studies.simplify.comparisons import (
 from kit.studies.text import BATCH, CONTEXT
 
 SMALL_RATIO = 0.05  # beta / alpha, what the paper calls close to 0
-PAPER_PARAMETERS = 0.87  # 146M of 167M
+PAPER_PARAMETERS = 146 / 167  # millions
 PAPER_SPEED = {"sas-p": 1.16, "sas": 1.09, "sas-p-no-norm": 1.20, "parallel": 1.05}
 """Steps a second beside Pre-LN, Table 1."""
 OTHERS = ("sas", "sas-p-no-norm", "parallel")
@@ -121,8 +123,8 @@ CLAIMS = (
     ),
     Claim(
         "C5b",
-        "With at least 13 % fewer parameters",
-        "146M of 167M parameters at 18 blocks of width 768",
+        "With an eighth fewer parameters",
+        "146M of 167M at 18 blocks of width 768; here 6 of width 512, 65 tokens",
         Exact(["S-sas-512"], "parameter_ratio", at_most=PAPER_PARAMETERS, form=".3f"),
         "derived here",
     ),
@@ -192,7 +194,7 @@ CLAIMS = (
     ),
     Claim(
         "C10a",
-        "Encoders of SAS and SAS-P fill in masked tokens as well as Pre-LN",
+        "Encoders of SAS and SAS-P have the loss of Pre-LN on masked tokens",
         "Section 5, Fig. 7; their GLUE scores are out of reach here",
         AllOf(
             [same(f"{arm}-encoder", "A-pre-ln-encoder") for arm in ("F-sas", "G-sas-p")]

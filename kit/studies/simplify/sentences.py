@@ -7,7 +7,8 @@ from statistics import fmean, median
 from kit.studies.results import Results
 from kit.studies.simplify.arms import NAMES
 from kit.studies.simplify.comparisons import BASE, LOSS, gap_growth
-from kit.studies.simplify.speed import WIDTHS
+from kit.studies.simplify.pace import speed_ratio
+from kit.studies.simplify.speed import VOCABULARY, WIDTHS
 from kit.studies.verdicts import Verdict, still_open
 
 WHY_OPEN = "because seeds disagree or are few, or nothing here can decide them"
@@ -23,8 +24,10 @@ def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
     texts = [
         _losses(results),
         _pace(results),
+        _encoders(results),
         _depth(results),
         _cost(results),
+        _step(results),
         still_open(verdicts, WHY_OPEN),
     ]
     return [text for text in texts if text]
@@ -92,7 +95,30 @@ def _median_share(
 def _depth(results: Results) -> str:
     arms = (*SIMPLIFIED, "D-v-skip-init")
     text = _listed({arm: _weighted(results, gap_growth(arm)) for arm in arms}, "+z.3f")
-    return text and f"At twice the depth, the gap to Pre-LN changes by {text}."
+    deep = [v for v in results.values(f"{BASE}-deep", "loss").values() if v is not None]
+    if not text or not deep:
+        return ""
+    return (
+        f"At twice the depth, the gap to Pre-LN changes by {text}; the losses of "
+        f"Pre-LN itself lie between {min(deep):.2f} and {max(deep):.2f} there."
+    )
+
+
+def _encoders(results: Results) -> str:
+    base = f"{BASE}-encoder"
+    gaps = {
+        arm: _weighted(results, {f"{arm}-encoder": 1, base: -1}) for arm in SIMPLIFIED
+    }
+    text = _listed(gaps, "+z.3f")
+    return text and f"On masked tokens, the loss of encoders differs by {text}."
+
+
+def _step(results: Results) -> str:
+    """Whether what is won by the step is won by the clock, at the size of the runs."""
+    text = _listed({arm: speed_ratio(results, arm) for arm in SIMPLIFIED}, ".2f")
+    return text and (
+        f"At the width of the runs, steps a second beside Pre-LN are {text}."
+    )
 
 
 def _cost(results: Results) -> str:
@@ -105,7 +131,8 @@ def _cost(results: Results) -> str:
         for name in ("speed_ratio", "bound_by_flops", "parameter_ratio", "memory_ratio")
     )
     return (
-        f"At width {WIDTHS[-1]}, SAS-P has {1 - size:.0%} fewer parameters than Pre-LN "
-        f"and takes {speed:.2f} times as many steps a second, where the operations "
-        f"allow {bound:.2f}, with {memory:.2f} times the memory."
+        f"At width {WIDTHS[-1]} and with a vocabulary of {VOCABULARY}, SAS-P has "
+        f"{1 - size:.0%} fewer parameters than Pre-LN and takes {speed:.2f} times as "
+        f"many steps a second, where fewer matrix products alone give {bound:.2f}, "
+        f"with {memory:.2f} times the memory."
     )
