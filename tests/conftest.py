@@ -25,13 +25,19 @@ os.environ.setdefault("KIT_TESTS_SHARED", str(PRIVATE))
 os.environ["KIT_CACHE"] = str(PRIVATE / "cache")
 os.environ["KIT_RUNS"] = str(PRIVATE / "runs")
 
-TRAINING_EXAMPLES = {f"kit.training.trainer.{name}" for name in ("Trainer", "train")}
+SLOW_EXAMPLES = {
+    "kit.pruning.operation.Operation",
+    "kit.pruning.recovery.recover",
+    "kit.pruning.two_stage.two_stage",
+    "kit.training.trainer.Trainer",
+    "kit.training.trainer.train",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Examples that compile a training step are slow, but carry no marks."""
+    """Examples that compile a whole model are slow, but carry no marks."""
     for item in items:
-        if item.name in TRAINING_EXAMPLES:
+        if item.name in SLOW_EXAMPLES:
             item.add_marker(pytest.mark.slow)
 
 

@@ -83,6 +83,7 @@ def test_a_lock_covers_what_the_project_needs(lock, python, system, machine):
     assert "torch" not in pinned  # only `make bench` needs it
 
 
+@pytest.mark.slow
 def test_every_import_of_the_package_is_declared():
     from importlib.metadata import packages_distributions
 

@@ -80,6 +80,7 @@ def test_documents_are_parted_by_the_end_token(tmp_path):
     assert (data.batch.inputs == tokenizer.end_id).sum() > 10
 
 
+@pytest.mark.slow
 def test_held_out_loss_is_that_of_the_model(monkeypatch):
     monkeypatch.setattr(costs, "TOKENS_AT_ONCE", 24)  # two sequences
     batch = Batch(*np.random.default_rng(0).integers(300, size=(2, 5, 12)))
@@ -111,6 +112,7 @@ def test_the_training_text_says_what_tokens_mean(tmp_path):
     assert found.fingerprint == merged.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("KIT_DATA" not in os.environ, reason="KIT_DATA is not set")
 def test_a_checkpoint_brings_its_tokenizer():
     model = open_model("stories260k")

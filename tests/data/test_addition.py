@@ -127,6 +127,7 @@ def test_a_batch_is_a_function_of_step_and_seed(task):
     np.testing.assert_array_equal(validation.inputs, replace(task).validation().inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [2, 3])
 def test_no_held_out_pair_or_its_mirror_is_ever_streamed(digits):
     task = Addition(digits=digits, validation_pairs=1000)

@@ -18,12 +18,14 @@ EXERCISES = exercises()
 ROOT = shipped("exercises")
 
 
+@pytest.mark.slow
 def test_regenerating_changes_nothing(tmp_path):
     texts = {path.relative_to(tmp_path): t for path, t in generate(tmp_path).items()}
     there = {p.relative_to(ROOT): p.read_text("utf-8") for p in ROOT.rglob("*.py")}
     assert texts == there, "run python -m kit.grading.generate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 def test_nothing_given_to_learners_contains_an_answer(exercise):
     assert [found for text in given() if (found := leaks(exercise, text))] == []

@@ -264,6 +264,7 @@ def test_a_sparsity_is_split_alike(feed_forward):
     assert refused
 
 
+@pytest.mark.slow
 def test_parts_are_removed_in_the_same_order():
     sizes = {"width": 8, "vocabulary_size": 14, "context_length": 12}
     model = build(ModelConfig.uniform(4, initializer_std=0.5, **sizes), seed=1)

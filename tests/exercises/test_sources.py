@@ -135,6 +135,7 @@ def test_each_function_of_the_stub_says_shapes_and_is_not_done_yet(exercise):
         assert len(node.body) == 2, "nothing else in the stub"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", EXERCISES, ids=ids)
 def test_the_example_runs_once_the_stub_is_filled_in(exercise):
     def run(code):

@@ -31,6 +31,7 @@ def solve(folder, *names, code=None):
         path.write_text(code or exercise.reference(), "utf-8")
 
 
+@pytest.mark.slow
 def test_a_right_answer_exits_with_0(folder, kit):
     solve(folder, "causal_mask")
     code, out, _ = kit("check", "causal_mask", "--dir", folder)

@@ -8,6 +8,7 @@ from tests.layers.derivatives import PAIRS, arrays, derivatives
 from tests.other_backend import results
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() not in ("tensorflow", "jax"),
     reason="this backend has no gradients to compare",

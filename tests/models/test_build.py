@@ -41,6 +41,7 @@ def test_initialise_is_a_fresh_build():
         np.testing.assert_array_equal(value, fresh[name])
 
 
+@pytest.mark.slow
 def test_arms_share_the_weights_that_they_have_in_common():
     """Whatever else a config changes, a weight of one name and shape starts equal."""
     base = values(build(CASES["pre-ln"], seed=2))
@@ -88,6 +89,7 @@ def test_names_and_tags_partition_all_variables(name):
         assert len(found.axes) == len(weight.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_off_is_absent(name):
     """Every weight, by role, is in the closed formula, and nothing else."""

@@ -86,6 +86,7 @@ def padded(positions, mask, padding_id=PADDING, fused=False):
     return shake(build(config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["causal", "full"])
 @pytest.mark.parametrize("positions", ["none", "rotary", "alibi"])
 @pytest.mark.parametrize("fused", [False, True])

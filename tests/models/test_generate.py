@@ -61,6 +61,7 @@ def rollout(model, tokens, steps):
     return tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["pre-ln", "rotary", "grouped", "alibi", "prefix", "full", "all-at-once"]
 )
@@ -127,6 +128,7 @@ def test_ties_do_not_widen_the_choice():
     assert len(np.unique(drawn)) == 3
 
 
+@pytest.mark.slow
 def test_seeds_decide_what_is_sampled():
     model, prompt = shaken("pre-ln"), np.zeros((8, 1), "int32")
     first, same, other = (

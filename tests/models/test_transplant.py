@@ -49,6 +49,7 @@ def silence(model, block, part):
     weight.assign(np.zeros(weight.shape, "float32"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["attention", "feed_forward"])
 @pytest.mark.parametrize("name", ["pre-ln", "pre-rms", "no-norm", "parallel", "rotary"])
 def test_dropping_a_silent_part_changes_nothing(name, part):

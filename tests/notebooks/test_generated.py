@@ -44,6 +44,7 @@ def own(path):
     return exercises(path.stem[3:])
 
 
+@pytest.mark.slow
 def test_regenerating_changes_nothing(tmp_path):
     learners, teachers = tmp_path / "notebooks", tmp_path / "solutions"
     texts = generate(learners, teachers)

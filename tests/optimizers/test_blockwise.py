@@ -213,6 +213,7 @@ def test_ratios_hold_under_mixed_precision(half_precision):
     assert moved == [-4 * RATE, -RATE]
 
 
+@pytest.mark.slow
 def test_roles_of_a_kit_model_have_the_ratios_of_the_paper():
     model = build(CASES["untied"])
     optimizer = blockwise(keras.optimizers.SGD(RATE), PAPER_RATIOS)

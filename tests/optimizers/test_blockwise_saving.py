@@ -86,6 +86,7 @@ def assert_same_weights(model, again):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize(
     "name", params(["AdamW", "kit's AdamW", "Lion", "Muon", "SGD"], ["AdamW"])
@@ -114,6 +115,7 @@ def trained_once():
     return model
 
 
+@pytest.mark.slow
 def test_schedules_are_kept(tmp_path):
     schedule = WarmUpSchedule(1e-2, 20, 2, scaling="peak")
     model = compiled(functional(), "AdamW", learning_rate=schedule)
@@ -123,6 +125,7 @@ def test_schedules_are_kept(tmp_path):
     assert_same_weights(model, again)
 
 
+@pytest.mark.slow
 def test_the_loss_scale_of_mixed_precision_is_kept(tmp_path):
     model = functional()
     made = blockwise(keras.optimizers.AdamW(**OPTIONS), RATIOS, owners(model))

@@ -92,6 +92,7 @@ def test_attention_that_is_the_identity_keeps_the_cosines_of_the_norm(mask, batc
     np.testing.assert_allclose(found["norm"][1:], norm, atol=2e-2)
 
 
+@pytest.mark.slow
 def test_gradient_norms_are_those_of_the_loss(batch):
     """Against central differences along the gradient's own direction, in a block."""
     config = deep("sas", blocks=2)

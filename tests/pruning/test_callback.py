@@ -129,6 +129,7 @@ def test_an_interrupted_run_goes_on():
         np.testing.assert_array_equal(pruning.removed[block], mask)
 
 
+@pytest.mark.slow
 def test_attentions_go_where_they_are_smallest():
     model = transplant(deep(), deep_config())
     scores = {index: np.array([size]) for index, size in enumerate((3.0, 1, 4, 2))}

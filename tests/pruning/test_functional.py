@@ -81,6 +81,7 @@ def masked(adapter, record):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", params(KINDS, ("plain",)))
 def test_two_stages_remove_what_masking_does(kind):
     adapter, asked = prunable(kind), data(kind)
@@ -97,6 +98,7 @@ def test_two_stages_remove_what_masking_does(kind):
         np.testing.assert_array_equal(old, np.asarray(weight))
 
 
+@pytest.mark.slow
 def test_what_it_counts_is_gone_from_the_model():
     adapter = prunable()
     smaller, record = two_stage(adapter, data(), 0.5, rule=1)
@@ -108,6 +110,7 @@ def test_what_it_counts_is_gone_from_the_model():
     assert parts_of(smaller.config) == left
 
 
+@pytest.mark.slow
 def test_the_weights_that_stay_are_equal():
     adapter = prunable("gated")
     smaller, record = two_stage(adapter, data(), 0.5, rule=1)
@@ -124,6 +127,7 @@ def test_the_weights_that_stay_are_equal():
             np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", params(KINDS, ("classifier",)))
 def test_its_logits_without_parts_are_those_of_the_smaller_model(kind):
     adapter, tokens = prunable(kind), some_data(kind)
@@ -134,6 +138,7 @@ def test_its_logits_without_parts_are_those_of_the_smaller_model(kind):
     assert not {"up_1", "gate_1", "up_3"} & {x.name for x in smaller.model.layers}
 
 
+@pytest.mark.slow
 def test_the_perplexities_are_those_of_the_models():
     adapter, asked = prunable(), data()
     smaller, record = two_stage(adapter, asked, 0.5, rule=1)
@@ -144,6 +149,7 @@ def test_the_perplexities_are_those_of_the_models():
     assert record.removals[0].perplexity == record.perplexity["after"]
 
 
+@pytest.mark.slow
 def test_a_classifier_is_judged_by_its_label():
     adapter, asked = prunable("classifier"), data("classifier")
     _, record = two_stage(adapter, asked, 0)
@@ -152,6 +158,7 @@ def test_a_classifier_is_judged_by_its_label():
     assert_same(np.log(record.perplexity["before"]), -np.log(found).mean())
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_paper():
     adapter, tokens = prunable("gated"), some_data()
     down = adapter.model.get_layer("down_1")
@@ -161,6 +168,7 @@ def test_the_score_is_that_of_the_paper():
     assert_same(record.scores[1], expected)
 
 
+@pytest.mark.slow
 def test_a_dead_neuron_goes_first():
     model = shake(foreign.language_model(), seed=4)
     for index in range(DEPTH):
@@ -176,6 +184,7 @@ def test_a_dead_neuron_goes_first():
     assert_same(read(smaller.model, tokens), read(model, tokens), 1e-5)
 
 
+@pytest.mark.slow
 def test_the_smaller_model_is_saved_and_loaded(tmp_path):
     smaller, _ = two_stage(prunable(), data(), 0.5, rule=1)
     smaller.model.save(tmp_path / "smaller.keras")
@@ -189,6 +198,7 @@ def test_the_smaller_model_is_saved_and_loaded(tmp_path):
 FEW = {"evopress": {"generations": 1, "offspring": 3, "initial": 3}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", params(RIVALS, ("blockpruner",)))
 def test_rivals_work_as_well(method):
     smaller, record = prune(prunable(), data(), 0.3, method, **FEW.get(method, {}))

@@ -34,6 +34,7 @@ def loss_without(model, asked, parts):
     return float(token_cross_entropy(targets, smaller(inputs)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", params(("gpt", "encoder"), ("gpt",)))
 @pytest.mark.parametrize("method", params(METHODS, ("shortgpt", "slice")))
 def test_every_method_reaches_the_sparsity_and_leaves_the_model(method, kind):
@@ -74,6 +75,7 @@ def real(config, batch):
     return batch.inputs != padding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", params(("gpt", "encoder"), ("encoder",)))
 def test_shortgpt_removes_the_blocks_of_least_influence(kind):
     model, config, asked = deep(kind), deep_config(kind), calibration(deep_config(kind))
@@ -94,6 +96,7 @@ def test_shortgpt_as_compared_with_by_2ssp_reads_the_last_token():
     assert_same([*record.part_scores.values()], [1.0, *influence[1:]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", params(("gpt", "encoder"), ("encoder",)))
 def test_the_window_is_that_of_the_smallest_angle(kind):
     model, config, asked = deep(kind), deep_config(kind), calibration(deep_config(kind))

@@ -66,6 +66,7 @@ def deep():
     return shake(build(case({}, blocks=case().blocks[:1] * 4)), seed=3)
 
 
+@pytest.mark.slow
 def test_a_candidate_is_the_model_without_its_parts(deep):
     batch = batch_of(deep.config)
     evaluator = Evaluator(deep, batch)
@@ -94,6 +95,7 @@ def test_a_block_is_traced_once_for_its_kind(deep):
     assert evaluator.pieces.traces == 2  # with attention and without
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() not in ("tensorflow", "jax"), reason="nothing is traced"
 )

@@ -57,6 +57,7 @@ def by_the_book(model, data, sparsity, search_sequences=2):
     return kept, gone, remove_parts(model, gone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_OF_MODELS)
 def test_it_is_the_procedure_of_the_paper(kind):
     model, asked = deep(kind), calibration(deep_config(kind))
@@ -68,6 +69,7 @@ def test_it_is_the_procedure_of_the_paper(kind):
     np.testing.assert_array_equal(read(smaller, tokens), read(expected, tokens))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_OF_MODELS)
 def test_removal_is_masking(kind):
     """The dense model with zeros where something went says the same."""
@@ -84,6 +86,7 @@ def test_removal_is_masking(kind):
     assert_same(read(smaller, tokens), read(masked, tokens), 1e-5)
 
 
+@pytest.mark.slow
 def test_one_smaller_model_is_held_at_a_time(monkeypatch):
     """The narrow model is gone when the last one is made."""
     made, alive, smaller = [], [], KitModel.smaller
@@ -100,6 +103,7 @@ def test_one_smaller_model_is_held_at_a_time(monkeypatch):
     assert alive == [0, 0]
 
 
+@pytest.mark.slow
 def test_the_record_says_what_was_done():
     model, asked = deep(), calibration(deep_config())
     shares = []
@@ -129,6 +133,7 @@ def test_the_record_says_what_was_done():
     )
 
 
+@pytest.mark.slow
 def test_sparsity_0_changes_nothing():
     smaller, record = two_stage(deep(), calibration(deep_config()), 0)
     assert smaller is not deep() and smaller.config == deep_config().with_every_block(
@@ -139,6 +144,7 @@ def test_sparsity_0_changes_nothing():
     assert (record.reached, record.parts, record.candidates) == (0, [], 0)
 
 
+@pytest.mark.slow
 def test_dead_neurons_go_first():
     model = transplant(deep(), deep_config())
     dead = [1, 7, 8, 22]
@@ -218,6 +224,7 @@ def test_bad_calibration_data_are_an_error_and_nothing_is_done(name):
         np.testing.assert_array_equal(old, np.asarray(weight))
 
 
+@pytest.mark.slow
 def test_other_bad_requests_are_errors():
     model, asked = deep(), calibration(deep_config())
     for sparsity, options, told in [
@@ -245,6 +252,7 @@ def test_tokens_alone_predict_their_next_tokens():
     assert (targets[:, :-1] == inputs[:, 1:]).all() and (targets[:, -1] == -1).all()
 
 
+@pytest.mark.slow
 def test_progress_is_the_share_of_the_work_that_is_done():
     """What the second stage will cost is known before the first one begins."""
     config, seen = deep_config(blocks=8), []

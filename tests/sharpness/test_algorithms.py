@@ -139,6 +139,7 @@ def test_quadrature_of_k_steps_is_exact_up_to_degree_2k_less_1(matrix, power):
     assert ritz.weights @ ritz.values**power == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_density_is_that_of_the_eigenvalues(matrix, eigenvalues):
     found = spectral_density(matrix.__matmul__, SIZE, probes=200, steps=25)
     assert found.weights.sum() == pytest.approx(1)

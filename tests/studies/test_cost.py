@@ -7,6 +7,7 @@ from kit.studies.cost import plan
 from kit.studies.study import Arm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", STUDIES)
 def test_a_card_says_what_the_study_would_run(slug):
     study = load(slug)

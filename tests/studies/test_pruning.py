@@ -116,6 +116,7 @@ def test_labels_tell_the_arms_apart():
     assert len({arm.label for arm in arms}) == len(arms)
 
 
+@pytest.mark.slow
 def test_no_arm_is_run_for_nothing():
     """Every arm answers a claim or is seen in a figure."""
     watched = Watched(imagined_rows("full"), "full")
@@ -145,6 +146,7 @@ def test_figures_are_drawn_from_whatever_was_run():
     ]
 
 
+@pytest.mark.slow
 def test_a_model_that_diverged_leaves_its_arms_without_numbers():
     rows = imagined_rows("full")
     rows = [

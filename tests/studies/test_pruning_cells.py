@@ -94,6 +94,7 @@ def test_a_file_that_is_not_whole_is_no_model(spec, tmp_path, monkeypatch):
     assert note["status"] == "finished" and note["steps"] == 10
 
 
+@pytest.mark.slow
 def test_a_score_is_that_of_the_trainer(model):
     batch = Batch(TOKENS[:, :-1], TOKENS[:, 1:])
     ours, theirs = score(model, batch), Scorer(model).score(batch)

@@ -128,6 +128,7 @@ def test_committed_path_tells_platforms_apart():
     assert paths == {"full.jsonl", "full-jax-cpu.jsonl", "full-tensorflow-gpu.jsonl"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", list(STUDIES))
 def test_committed_results_belong_to_the_study_as_it_is(slug):
     """Fails when a spec or a version changed after the results were stored."""

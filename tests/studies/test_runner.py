@@ -63,6 +63,7 @@ def wait_until(condition, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_every_cell_is_run_once_with_paired_seeds_and_never_again(tmp_path):
     log = str(tmp_path / "log")
     toy = study(low={"level": 0.1, "log": log}, high={"level": 0.9, "log": log})
@@ -129,6 +130,7 @@ def test_a_diverged_cell_is_a_result(tmp_path):
     assert run(toy, tmp_path)[0].reused == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how, reason",
     [
@@ -180,6 +182,7 @@ def test_a_result_of_the_wrong_form_is_a_failure(tmp_path, result, reason):
     assert reason in summary.failures[0].reason
 
 
+@pytest.mark.slow
 def test_the_summary_adds_up(tmp_path):
     toy = study(low={"level": 0.1, "seconds": 0.1}, high={"level": 0.9, "seconds": 0.1})
     summary, _ = run(toy, tmp_path)

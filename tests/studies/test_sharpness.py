@@ -228,6 +228,7 @@ def test_a_summary_does_not_depend_on_the_unit():
     assert found["tau_early"] == found["tau_lowest"] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_from_whatever_was_run():
     rows = imagined_rows("full", as_claimed=True)
     names = [figure.name for figure in draw(Results(rows, "imagined"))]

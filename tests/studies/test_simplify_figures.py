@@ -12,6 +12,8 @@ from kit.studies.simplify import STUDY
 from kit.studies.simplify.arms import DECIDING, NAMES
 from kit.studies.verdicts import judge
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def watched():
@@ -47,7 +49,6 @@ def test_every_figure_is_drawn_with_a_caption(drawn):
     assert "6 blocks" in drawn["losses"].caption  # as the specs say
 
 
-@pytest.mark.slow
 def test_no_title_or_label_is_cut_or_covered(drawn):
     for name, figure in drawn.items():
         figure.figure.canvas.draw()

@@ -9,6 +9,8 @@ from kit.studies.symmetry import STUDY
 from kit.studies.symmetry.bounds import ceilings_of
 from kit.studies.verdicts import judge
 
+pytestmark = pytest.mark.slow
+
 
 def imagined_probes(arm):
     """Probes with as many layers as the arm has, and as many places as it shows."""
