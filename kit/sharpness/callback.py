@@ -30,6 +30,7 @@ class SharpnessCallback(AtSteps):
         seconds: Wall time of all measurements. The first compiles, which takes longest.
 
     Example:
+        >>> import keras
         >>> import numpy as np
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
