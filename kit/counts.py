@@ -106,9 +106,9 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
     not, the head does), and two per score and per weighted value; a copied map has no
     scores. The scores are
     counted in full, as they are computed: a causal mask saves nothing here. The mean
-    that shaped attention subtracts is a running sum and counts nothing, but with
-    ALiBi it is one more matrix product. A training step costs about three times as
-    much.
+    that shaped attention subtracts costs no product: it is part of the map, or with
+    `fused_attention` a running sum. Only with ALiBi and `fused_attention` is it a
+    product of its own. A training step costs about three times as much.
 
     Args:
         config: The model as data.
@@ -126,6 +126,6 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
         if block.attention is not None:
             products = 2 if block.copies_map_from is None else 1
             if block.shape is not None and block.shape.centred:
-                products += config.positions == "alibi"
+                products += config.positions == "alibi" and config.fused_attention
             flops += 2 * products * time * block.num_heads * config.head_dim(block)
     return flops

@@ -1,12 +1,20 @@
 """Parameters and operations against published counts and against the built model."""
 
+import math
 import re
+from dataclasses import replace
 
 import keras
 import pytest
 
 from kit.config import BlockConfig, ModelConfig
-from kit.models import block_counts, describe, flops_per_token, parameter_counts
+from kit.models import (
+    block_counts,
+    build,
+    describe,
+    flops_per_token,
+    parameter_counts,
+)
 from tests.cases import CASES, TIME, shaken
 
 GPT_2 = ModelConfig.uniform(
@@ -68,11 +76,15 @@ def multiplied(model):
             total += 2 * rows * inner * columns
         elif operation.type.startswith("BatchMatMul"):
             (*batch, rows, inner), _ = shapes
-            for size in batch:
-                rows *= size
-            total += 2 * rows * inner * operation.outputs[0].shape[-1]
+            total += (
+                2 * math.prod(batch) * rows * inner * operation.outputs[0].shape[-1]
+            )
+        elif operation.type == "Einsum":
+            axes = operation.get_attr("equation").decode().split("->")[0].split(",")
+            sizes = dict(zip("".join(axes), sum(shapes, ()), strict=True))
+            total += 2 * math.prod(sizes.values())
         else:
-            assert operation.type not in ("Einsum", "XlaDot"), "another product"
+            assert operation.type != "XlaDot", "another product"
     return total
 
 
@@ -93,10 +105,25 @@ def multiplied(model):
         "copied-grouped-rotary",
         "copied-from-afar",
         "all-at-once",
+        "v-skip-init",
+        "v-skip-init-eq-4",
+        "sas",
+        "sas-p",
+        "sas-p-no-norm",
+        "sas-alibi",
+        "shaped-grouped",
+        "updated-identity",
+        "updated-orthogonal-grouped",
     ],
 )
 def test_operations_are_those_of_the_traced_matrix_products(name):
     assert TIME * flops_per_token(CASES[name]) == multiplied(shaken(name))
+
+
+@pytest.mark.parametrize("name", ["fused", "fused-grouped-alibi", "sas-alibi"])
+def test_a_fused_kernel_does_the_same_products_and_with_alibi_the_mean(name):
+    config = replace(CASES[name], fused_attention=True)
+    assert TIME * flops_per_token(config) == multiplied(build(config))
 
 
 def test_operations_depend_on_the_time_through_the_scores_only():
