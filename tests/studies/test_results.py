@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from kit.paths import shipped
 from kit.studies import STUDIES, load
 from kit.studies.pruning.real import has_checkpoint
 from kit.studies.results import (
+    Results,
     committed_path,
     committed_results,
     outdated,
@@ -128,17 +130,55 @@ def test_committed_path_tells_platforms_apart():
     assert paths == {"full.jsonl", "full-jax-cpu.jsonl", "full-tensorflow-gpu.jsonl"}
 
 
+def other_than_today(study, found):
+    """Rows that the study would not run again on the texts that they were made with.
+
+    A text made from installed packages is another text with other versions, so the
+    stored versions take the place of today's before the keys are compared.
+    """
+    stored = [row.spec["sources"] for row in found.rows if "sources" in row.spec]
+    then = [each for place, each in enumerate(stored) if each not in stored[:place]]
+    most = 1 + max(row.seed for row in found.rows)
+    keys = set()
+    for cell in study.cells(found.budget, seeds=most, platform=found.platform):
+        keys.add(cell.key)
+        for sources in then if "sources" in cell.arm.spec else ():
+            spec = {**cell.arm.spec, "sources": sources}
+            keys.add(replace(cell, arm=replace(cell.arm, spec=spec)).key)
+    return [row for row in found.rows if row.key not in keys]
+
+
+def test_an_edited_arm_leaves_rows_behind_whatever_versions_made_them():
+    """And other versions alone do not."""
+
+    def with_text(level, numpy):
+        specs = {"text": {"level": level, "sources": {"numpy": numpy}}}
+        return study(**specs)
+
+    then = with_text(0.5, numpy="1.0")
+    rows = [
+        row(cell.arm.name, cell.seed, key=cell.key, spec=dict(cell.arm.spec))
+        for cell in then.cells("quick")
+    ]
+    kept = Results(rows, "quick")
+    assert other_than_today(then, kept) == []
+    assert other_than_today(with_text(0.5, numpy="2.0"), kept) == []
+    edited = other_than_today(with_text(0.6, numpy="2.0"), kept)
+    assert [(found.arm, found.seed) for found in edited] == [
+        ("text", seed) for seed in range(3)
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", list(STUDIES))
 def test_committed_results_belong_to_the_study_as_it_is(slug):
-    """Fails when a spec or a version changed after the results were stored."""
+    """Fails when a spec or a version of the study changed after they were stored."""
     study = load(slug)
     kept = committed_results(study)
     if not len(kept):
         pytest.skip(f"{slug} has no committed results yet")
-    # A text made from installed packages is another text with other versions.
-    stale = [row for row in outdated(study, kept) if "sources" not in row.spec]
-    assert stale == []
+    stale = other_than_today(study, kept)
+    assert [(row.arm, row.seed) for row in stale] == []
     planned = {(cell.arm.name, cell.seed) for cell in study.cells("full")}
     # A real checkpoint is planned for where it is found.
     rows = [r for r in kept.rows if has_checkpoint() or "checkpoint" not in r.spec]
