@@ -42,7 +42,8 @@ def transplant(
         The new model.
 
     Raises:
-        KitError: A weight would have to grow, or indices do not fit.
+        KitError: A weight would have to grow, indices do not fit, or gains of heads
+            that differ would become one gain.
 
     Example:
         >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
@@ -84,6 +85,8 @@ def _old_key(key: str, sources: list[int]) -> tuple[int | None, str]:
 
 
 def _slice(value: Any, variable: Any, keep: Any, head_dim: int, key: str) -> np.ndarray:
+    if value.ndim != len(variable.shape):
+        return _regrouped(value, variable, keep, key)
     for axis, name in enumerate(tag_of(variable).axes):
         size, wanted = value.shape[axis], variable.shape[axis]
         unit = head_dim if name.endswith("heads") else 1
@@ -98,6 +101,20 @@ def _slice(value: Any, variable: Any, keep: Any, head_dim: int, key: str) -> np.
         entries = (indices[:, None] * unit + np.arange(unit)).ravel()
         value = np.take(value, entries, axis=axis)
     return value
+
+
+def _regrouped(value: Any, variable: Any, keep: Any, key: str) -> np.ndarray:
+    """A gain that all heads share, for each head; or one of each head, for all."""
+    if value.ndim == 0:
+        return np.full(variable.shape, value)
+    kept = value[np.asarray(keep.get("heads", range(len(value))))]
+    if (kept != kept[0]).any():
+        raise KitError(
+            f"{key}: the gains of the heads differ ({kept.min():g} to {kept.max():g}), "
+            "and the new model has one gain for all heads",
+            "Leave per_head at True, or make the gains equal first",
+        )
+    return kept[0]
 
 
 def _check_sources(sources: list[int], config: ModelConfig, model: Transformer) -> None:

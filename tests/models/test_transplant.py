@@ -153,6 +153,7 @@ def test_the_precision_stays():
 
 
 SMALLER = {"feed_forward_dim": 2}
+HEADS = ("heads", "key_value_heads")
 TWO_HEADS = {"num_heads": 2, "num_key_value_heads": 2, "head_dim": 4}
 WRONG = {
     "too many neurons": (SMALLER, {"neurons": [0, 1, 2]}, "3 are kept.*needs 2"),
@@ -222,6 +223,36 @@ def test_gains_of_heads_go_with_their_heads():
     output.assign(np.asarray(output) * mask)
     tokens = some_tokens(config)
     assert_same(read(new, tokens), read(model, tokens), CUT)
+
+
+def test_a_gain_that_heads_share_becomes_the_gain_of_each():
+    """And back again, as long as they are equal."""
+    each = CASES["shaped"]
+    shared = shaken("shaped-shared")
+    apart = transplant(shared, each)
+    gains = [name for name in named_weights(apart) if "map_" in name]
+    assert len(gains) == 6
+    for name in gains:
+        assert named_weights(shared)[name].shape == ()
+        assert named_weights(apart)[name].shape == (4,)
+    tokens = some_tokens(each)
+    assert_same(read(apart, tokens), read(shared, tokens), CUT)
+    again = transplant(apart, shared.config)
+    np.testing.assert_array_equal(read(again, tokens), read(shared, tokens))
+
+
+def test_gains_of_heads_that_differ_cannot_become_one():
+    model = shake(build(CASES["shaped"]))
+    for weight in named_weights(model).values():
+        if "map_" in weight.name:
+            weight.assign(np.array([0.5, 0.25, 0.5, 0.5], "float32"))
+    config = CASES["shaped-shared"]
+    with pytest.raises(KitError, match=r"map_alpha: the gains .*differ \(0.25 to 0.5"):
+        transplant(model, config)
+    without = config.with_every_block(num_heads=3, num_key_value_heads=3, head_dim=4)
+    kept = dict.fromkeys((0, 1), {name: [0, 2, 3] for name in HEADS})
+    alpha = named_weights(transplant(model, without, kept=kept))
+    assert float(alpha["block_1/attention/map_alpha"]) == 0.5
 
 
 def test_what_is_left_is_not_drawn_first(monkeypatch):
