@@ -12,7 +12,11 @@ from kit.layers.gains import (
     deserialized,
     times,
 )
-from kit.layers.masks import PADDING, softmax
+from kit.layers.masks import softmax
+
+# Of a key that is padding, in the mean that a query sees: nothing beside a real key,
+# and all there is where no key is real.
+FAINT = 2.0**-50
 
 
 @keras.saving.register_keras_serializable(package="kit")
@@ -27,8 +31,9 @@ class Shaping(keras.layers.Layer):
     Shaped attention is Noci et al., 2306.17759; with beta = gamma = 0 at the start,
     value-skip-init is He et al., 2302.10322. C is what A is while all scores are 0, so
     C V is the mean of the visible values: a running mean under a causal mask (a row i
-    of the code's C has 1/i in its first i columns). ALiBi's scores are not 0, and C is
-    then a matrix in both forms.
+    of the code's C has 1/i in its first i columns). Padding is not among them, unless a
+    query sees nothing else. ALiBi's scores are not 0, and C is then a matrix in both
+    forms.
 
     Args:
         alpha, beta, gamma: A number or a `TrainedGain` each; `gamma=0.0` leaves C out.
@@ -112,12 +117,11 @@ class Shaping(keras.layers.Layer):
         value = ops.cast(value, "float32")
         if self.mask is None:
             return ops.matmul(softmax(ops.cast(bias, "float32")), value)
-        real = _not_padding(bias, value)
+        weight = _weights(bias, value)
         if self.mask == "full":
-            total = ops.sum(real * value, axis=2, keepdims=True)
-            return total / ops.maximum(ops.sum(real, axis=2, keepdims=True), 1.0)
-        count = ops.maximum(running_sum(real), 1.0)
-        mean = running_sum(real * value) / count
+            total = ops.sum(weight * value, axis=2, keepdims=True)
+            return total / ops.sum(weight, axis=2, keepdims=True)
+        mean = running_sum(weight * value) / running_sum(weight)
         rows = mean[:, :, start : start + queries]
         if self.mask == "causal":
             return rows
@@ -185,9 +189,9 @@ def running_sum(x: Any, piece: int = 64) -> Any:
     return sums[..., :rows, :]
 
 
-def _not_padding(bias: Any, value: Any) -> Any:
+def _weights(bias: Any, value: Any) -> Any:
     """1 for keys that the last query sees, which are all but padding and the future."""
     if bias is None:
         return ops.ones((1, 1, value.shape[2], 1))
-    seen = ops.cast(bias[:, :1, -1:] > PADDING / 2, "float32")
-    return ops.swapaxes(seen, 2, 3)
+    seen = ops.cast(bias[:, :1, -1:] == 0, "float32")
+    return ops.swapaxes(ops.maximum(seen, FAINT), 2, 3)

@@ -13,14 +13,17 @@ from tests.cases import (
     MASKED,
     PADDING,
     PREFIX,
+    TIME,
     WIDTH,
     assert_same,
     case,
+    read,
     shake,
     shaken,
     some_tokens,
 )
 
+IN_FRONT = [0, 1, PREFIX + 1, TIME]  # tokens of padding, row by row
 KEYS = {"own": None, "grouped": 2}
 TAPS = ("block_0/attention/map", "block_0/attention/shaped_map")
 
@@ -105,6 +108,34 @@ def test_attention_starts_as_the_identity(mask, padded, positions, fused):
         real = tokens != model.config.padding_id
         output = found["block_0/attention/output"]
         assert_same(output[real], ops.convert_to_numpy(x)[real], 1e-6)
+
+
+def padded_in_front(config):
+    tokens = some_tokens(config, batch=len(IN_FRONT))
+    for row, length in zip(tokens, IN_FRONT, strict=True):
+        row[:length] = PADDING
+    return tokens
+
+
+@pytest.mark.parametrize("mask", MASKED)
+def test_both_forms_agree_where_a_query_sees_nothing_but_padding(mask):
+    """Its map and its mean are over the padding that it sees."""
+    by_map, fused = (
+        mask_model(mask, True, 2, fused_attention=fused) for fused in (False, True)
+    )
+    tokens = padded_in_front(by_map.config)
+    assert_same(read(fused, tokens), read(by_map, tokens))
+
+
+@pytest.mark.parametrize("mask", MASKED)
+@pytest.mark.parametrize("fused", [False, True], ids=["by-map", "kernel-friendly"])
+def test_a_token_of_padding_comes_out_as_it_went_in_too(mask, fused):
+    """So that what it holds does not grow from block to block."""
+    model = mask_model(mask, True, 2, start=True, fused_attention=fused)
+    tokens = padded_in_front(model.config)
+    found = activations(model, tokens, "block_0/input", "block_0/attention/output")
+    x = model.blocks[0].sub_blocks[0].norm(found["block_0/input"])
+    assert_same(found["block_0/attention/output"], ops.convert_to_numpy(x), 1e-6)
 
 
 @pytest.mark.parametrize("name", ["shaped", "shaped-grouped", "shaped-prefix"])
