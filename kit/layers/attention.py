@@ -169,7 +169,7 @@ class Attention(keras.layers.Layer):
     def _with_distances(self, bias: Any, queries: int, keys: int, start: Any) -> Any:
         """The bias in float32, and with that of ALiBi."""
         if bias is not None:
-            bias = ops.cast(bias, "float32")  # a mixed policy made it bfloat16
+            bias = ops.cast(bias, "float32")  # a mixed policy cast it
         if self.slopes is None:
             return bias
         distance = alibi_bias(self.slopes, queries, keys, start)

@@ -5,9 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-# Finite, so that a query with nothing but padding to see gives equal weights and not
-# NaN; the future weighs more, so that not even such a query looks ahead.
-PADDING, FUTURE = -1e9, -2e9
+# Finite, so that a query with nothing but padding to see gives weights and not NaN; the
+# future weighs twice as much, so that not even such a query looks ahead. Both together
+# are finite too in float16, which ends at 65,504.
+PADDING, PADDING_IN_FLOAT16 = -1e9, -2e4
 
 
 def softmax(scores: Any) -> Any:
@@ -24,6 +25,8 @@ class AttentionBias(keras.layers.Layer):
         mask: `"causal"`, `"full"` or `"prefix"`.
         prefix_length: Tokens that see each other fully, with `mask="prefix"`.
         padding_id: Token that nothing may attend to.
+        dtype: The policy of the layers that the bias is for; all of its numbers are
+            finite in their precision.
 
     Call arguments:
         tokens: (batch, keys), integers; the keys.
@@ -57,15 +60,17 @@ class AttentionBias(keras.layers.Layer):
         query = ops.expand_dims(start + ops.arange(queries), 1)
         key = ops.expand_dims(ops.arange(tokens.shape[1]), 0)
         terms = []
+        short = self.compute_dtype == "float16"
+        padding = PADDING_IN_FLOAT16 if short else PADDING
         if self.mask != "full":
             visible = key <= query
             if self.mask == "prefix":
                 visible = ops.logical_or(visible, key < self.prefix_length)
             future = ops.cast(ops.logical_not(visible), "float32")
-            terms.append(FUTURE * future[None, None])
+            terms.append(2 * padding * future[None, None])
         if self.padding_id is not None:
-            padding = ops.cast(ops.equal(tokens, self.padding_id), "float32")
-            terms.append(PADDING * padding[:, None, None])
+            padded = ops.cast(ops.equal(tokens, self.padding_id), "float32")
+            terms.append(padding * padded[:, None, None])
         return sum(terms[1:], start=terms[0]) if terms else None
 
     def get_config(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _build(config: ModelConfig, name: str, dtype: Any) -> Transformer:
             config.prefix_length,
             config.padding_id,
             name="attention_bias",
-            dtype="float32",
+            dtype=dtype,
         ),
         blocks=[
             make_block(config, index, dtype) for index in range(len(config.blocks))

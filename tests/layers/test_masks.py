@@ -49,6 +49,16 @@ def test_a_later_start_is_the_lower_part_of_the_mask(mask):
     np.testing.assert_array_equal(part, whole[:, :, 3:])
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_mask_is_finite_and_orders_its_keys_in_every_precision(policy):
+    """Seen above padding, padding above the future, and that above padding there."""
+    layer = AttentionBias("causal", padding_id=PADDING, dtype=policy)
+    rounded = ops.cast(layer(TOKENS, queries=TIME), layer.compute_dtype)
+    bias = ops.convert_to_numpy(ops.cast(rounded, "float32"))[1, 0]
+    assert np.isfinite(bias).all()
+    assert bias[2, 0] == 0 > bias[2, 1] > bias[0, 2] > bias[0, 1]
+
+
 @pytest.mark.parametrize("mask", ["causal", "prefix"])
 def test_a_row_of_padding_does_not_see_the_future(mask):
     """Padding in front leaves queries with nothing to see; they must stay causal."""

@@ -19,7 +19,7 @@ from tests.cases import (
     shaken,
     some_tokens,
 )
-from tests.contract import params
+from tests.contract import BFLOAT16, params
 
 UNMOVED, MOVED = 2e-5, 1e-3
 
@@ -115,6 +115,26 @@ def test_without_a_padding_id_the_same_token_is_seen():
     tokens[:, -1] = PADDING
     change = read(model, tokens)[:, :-1] - read(model, tokens[:, :-1])
     assert np.abs(change).max() > 0.1
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", ["padding", "fused-padding", "sas-p-prefix-padding"])
+def test_padding_in_front_is_hidden_in_half_precision_too(policy, name):
+    """What hides it is finite there: 0 times NaN would reach the real tokens."""
+    config = CASES[name]
+    tokens = some_tokens(config)
+    tokens[0, : PREFIX + 1] = PADDING
+    mixed = build(config, dtype=policy)
+    for old, new in zip(shaken(name).weights, mixed.weights, strict=True):
+        new.assign(old)
+    real = tokens != PADDING
+    assert np.isfinite(read(mixed, tokens)).all()
+    assert_same(read(mixed, tokens)[real], read(shaken(name), tokens)[real], BFLOAT16)
+    other = tokens.copy()
+    other[:, -1] = (tokens[:, -1] + 1) % PADDING
+    if config.mask != "full":  # not even a row of padding looks ahead
+        changed = read(mixed, other)[:, :-1]
+        np.testing.assert_array_equal(changed, read(mixed, tokens)[:, :-1])
 
 
 @pytest.mark.parametrize("mask", ["causal", "prefix"])
