@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from kit.config import ModelConfig
+from kit.errors import KitError
 from kit.layers import KeyValueCache, SharedMap
 from kit.layers.taps import tap
 
@@ -105,7 +106,17 @@ class Transformer(keras.Model):
         return (*tokens_shape, self.config.vocabulary_size)
 
     def new_cache(self, length: int | None = None) -> "Cache":
-        """Room for the keys and values of `length` positions (default: context)."""
+        """Room for the keys and values of `length` positions (default: context).
+
+        Raises:
+            KitError: The mask is full: a token would attend to those not written yet.
+        """
+        if self.config.mask == "full":
+            raise KitError(
+                'mask="full" lets every token see all others, so what was computed for '
+                "the first ones is wrong once more are there",
+                "Call the model on the whole sequence, without a cache",
+            )
         return Cache(length or self.config.context_length, len(self.blocks))
 
     def get_config(self) -> dict[str, Any]:

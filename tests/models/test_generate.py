@@ -52,6 +52,12 @@ def test_the_cache_knows_padding():
     assert_same(cached_logits(model, tokens, [1] * TIME), read(model, tokens))
 
 
+def test_a_full_mask_has_no_cache():
+    """Its tokens would attend to room that nothing was written to."""
+    with pytest.raises(KitError, match='mask="full".*whole sequence'):
+        shaken("full").new_cache()
+
+
 def rollout(model, tokens, steps):
     """Greedy decoding in its plainest form."""
     for _ in range(steps):
