@@ -19,7 +19,11 @@ DEPTH_GAIN = 0.1 * math.sqrt(18)
 
 @dataclass(frozen=True)
 class Trained:
-    """A gain that is learnt. It gets no weight decay, being no matrix.
+    """A gain that is learnt.
+
+    A `TrainConfig` leaves it out of weight decay, as all that is no matrix, unless it
+    says `decay_everything`. An optimizer that is given to `compile` decays what it is
+    not told to leave out: see `kit.optimizers.AdamW`.
 
     Args:
         start: Its initial value; `None` means 0.42 / sqrt(number of blocks).

@@ -41,6 +41,9 @@ class Dense(keras.optimizers.Optimizer):
 class AdamW(Dense, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` with dense gradients.
 
+    It decays every variable that it is not told to leave out. Before it goes to
+    `compile`, norms and gains are left out as below; `kit.training` does this itself.
+
     Args:
         *args, **kwargs: As for `keras.optimizers.AdamW` (1711.05101).
 
@@ -50,6 +53,12 @@ class AdamW(Dense, keras.optimizers.AdamW):
         >>> optimizer.apply([ops.convert_to_tensor([3.0, -0.5])], [weight])
         >>> ops.convert_to_numpy(weight).round(3).tolist()  # both moved by the rate
         [0.5, 1.5]
+        >>> model = keras.Sequential([keras.layers.Dense(2)])
+        >>> model.build((None, 2))
+        >>> vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
+        >>> optimizer = AdamW(weight_decay=0.1)
+        >>> optimizer.exclude_from_weight_decay(var_list=vectors)
+        >>> model.compile(optimizer, "mse")
     """
 
 

@@ -39,7 +39,7 @@ class TrainConfig:
         schedule: `"cosine"`, `"linear"` or `"constant"` after the warm-up; or `"wsd"`,
             constant for two thirds and then linear, with the warm-up in the first.
         final_learning_rate: Last learning rate as a share of the peak.
-        weight_decay: Decoupled decay, on matrices only.
+        weight_decay: Decoupled decay, on matrices only; see `decay_everything`.
         beta_1, beta_2: Averages of the optimizer: of the gradient and its square in
             AdamW, in the update and in the momentum of Lion.
         clip_norm: Largest global norm of the gradient; `None` for no clipping.

@@ -55,6 +55,19 @@ def moved(config, gradient):
 CONSTANT = replace(PLAIN, warmup_steps=0, schedule="constant", learning_rate=2.0**-7)
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_gain_decays_only_with_everything(everything):
+    """A matrix does in any case; without a gradient, nothing else moves them."""
+    model = build(CASES["sas"])
+    optimizer = make_optimizer(replace(CONSTANT, decay_everything=everything), model)
+    trained = model.trainable_variables
+    before = [np.asarray(variable).copy() for variable in trained]
+    optimizer.apply([ops.zeros(v.shape) for v in trained])
+    for variable, old in zip(trained, before, strict=True):
+        changed = np.ravel(np.asarray(variable) != old)[np.ravel(old) != 0]
+        assert (changed == (old.ndim == 2 or everything)).all(), variable.path
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_first_step_is_the_rate_and_the_decay(optimizer):
     """Both divide a first gradient by its size; the decay is decoupled."""
