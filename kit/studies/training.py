@@ -8,6 +8,7 @@ import keras
 
 from kit.config import ModelConfig
 from kit.data import task_from_spec
+from kit.studies.text import check_passes
 from kit.training import Observe, Run, TrainConfig, Trainer
 
 Result = dict[str, Any]
@@ -44,12 +45,17 @@ def prepare(
 
     Returns:
         The function that the study engine calls for each seed.
+
+    Raises:
+        KitError: The steps are more passes over a text than the study says.
     """
     task = task_from_spec(spec["task"])
     model = replace(
         ModelConfig.from_dict(spec["model"]), vocabulary_size=task.vocabulary_size
     )
-    trainer = Trainer(model, task, TrainConfig.from_dict(spec["train"]))
+    train = TrainConfig.from_dict(spec["train"])
+    check_passes(task, train)
+    trainer = Trainer(model, task, train)
     trainer.warm_up()  # here, so that it counts as compiling and not as training
 
     def run_seed(seed: int, progress: Callable[[float], None]) -> Result:

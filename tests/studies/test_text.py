@@ -1,0 +1,60 @@
+"""The text that studies share is read as often as they say."""
+
+from dataclasses import replace
+
+import pytest
+
+from kit.config import ModelConfig
+from kit.data.corpora import Corpus
+from kit.data.masked import MaskedTextTask
+from kit.data.text import TextTask
+from kit.errors import KitError
+from kit.studies import text, training
+from kit.training import TrainConfig
+
+TRAIN = TrainConfig(steps=20, batch_size=4, warmup_steps=1, evaluate_every=20)
+SHORT = Corpus("short", ("one two buckle my shoe\n" * 30,))
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The steps of one pass over the short text, as if a study were planned for it."""
+    whole = TextTask(SHORT, context_length=8, sampling="epoch")
+    epoch = whole.steps_per_epoch(TRAIN.batch_size)
+    monkeypatch.setattr(text, "STEPS", epoch)
+    return epoch
+
+
+@pytest.mark.parametrize("kind", [TextTask, MaskedTextTask])
+@pytest.mark.parametrize("passes", [1, 2])
+def test_one_step_too_many_for_the_text_is_an_error(steps, kind, passes):
+    """Of as many passes as were planned for the text that it should be."""
+    task = kind(SHORT, context_length=8, sampling="epoch")
+    planned = replace(TRAIN, steps=passes * steps, evaluate_every=passes * steps)
+    text.check_passes(task, planned)
+    shorter = kind(SHORT, context_length=8, sampling="epoch", validation_fraction=0.3)
+    with pytest.raises(KitError, match=rf"{planned.steps} steps .*allows {passes}"):
+        text.check_passes(shorter, planned)
+
+
+def test_windows_drawn_at_random_have_no_passes(steps):
+    task = TextTask(SHORT, context_length=8)
+    text.check_passes(task, replace(TRAIN, steps=10 * steps, evaluate_every=steps))
+
+
+def test_a_worker_checks_before_it_compiles(steps, monkeypatch):
+    task = TextTask(SHORT, context_length=8, sampling="epoch", validation_fraction=0.3)
+    monkeypatch.setattr(training, "task_from_spec", lambda spec: task)
+    monkeypatch.setattr(training, "Trainer", None)
+    model = text_model(task)
+    train = replace(TRAIN, steps=steps, evaluate_every=steps)
+    spec = {"model": model, "task": {}, "train": train.to_dict()}
+    with pytest.raises(KitError, match="too short"):
+        training.prepare(spec)
+
+
+def text_model(task):
+    """Plain data of a small model."""
+    return ModelConfig.uniform(
+        1, vocabulary_size=task.vocabulary_size, context_length=8, width=8
+    ).to_dict()
