@@ -15,7 +15,8 @@ def activations(
 
     Names: `embedding`, `final_norm`; per block `block_3/input`, `block_3/output`,
     `block_3/attention/map`, `block_3/attention/output`,
-    `block_3/feed_forward/hidden`, `block_3/feed_forward/output`.
+    `block_3/feed_forward/hidden`, `block_3/feed_forward/output`; and where the map is
+    `Shaped`, `block_3/attention/shaped_map`, by which the values are multiplied.
 
     Args:
         model: A kit model.

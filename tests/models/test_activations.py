@@ -1,5 +1,7 @@
 """Named activations."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,12 @@ def everything(name, **kwargs):
 def test_the_documented_names_are_all_there_is():
     assert set(everything("pre-ln")[0]) == DOCUMENTED
     assert set(everything("parallel")[0]) == DOCUMENTED
+
+
+@pytest.mark.parametrize("name", ["shaped", "shaped-padding-full-fused", "pre-ln"])
+def test_every_name_on_offer_is_in_the_docstring(name):
+    for offered in everything(name)[0]:
+        assert f"`{re.sub('block_[0-9]', 'block_3', offered)}`" in activations.__doc__
 
 
 def test_absent_parts_have_no_activations():
