@@ -104,11 +104,10 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
 
     Two per parameter of every matrix that multiplies (the embedding lookup does
     not, the head does), and two per score and per weighted value; a copied map has no
-    scores. The scores are
-    counted in full, as they are computed: a causal mask saves nothing here. The mean
-    that shaped attention subtracts costs no product: it is part of the map, or with
-    `fused_attention` a running sum. Only with ALiBi and `fused_attention` is it a
-    product of its own. A training step costs about three times as much.
+    scores. The scores are counted in full, as they are computed: a causal mask saves
+    nothing here. The mean that shaped attention subtracts costs no product: it is part
+    of the map, or in a fused kernel a running sum. Only in a fused kernel with ALiBi is
+    it a product of its own. A training step costs about three times as much.
 
     Args:
         config: The model as data.
@@ -120,12 +119,13 @@ def flops_per_token(config: ModelConfig, time: int | None = None) -> int:
     """
     time = time or config.context_length
     flops = 2 * config.vocabulary_size * config.width
-    for block in config.blocks:
+    for block, shares_map_of in zip(config.blocks, config.map_sources(), strict=True):
         counts = block_counts(config, block)
         flops += 2 * (counts["QK"] + counts["VO"] + counts["FFN"])
         if block.attention is not None:
             products = 2 if block.copies_map_from is None else 1
             if block.shape is not None and block.shape.centred:
-                products += config.positions == "alibi" and config.fused_attention
+                fused = config.fused_attention and shares_map_of is None
+                products += fused and config.positions == "alibi"
             flops += 2 * products * time * block.num_heads * config.head_dim(block)
     return flops

@@ -124,6 +124,8 @@ def test_operations_are_those_of_the_traced_matrix_products(name):
 def test_a_fused_kernel_does_the_same_products_and_with_alibi_the_mean(name):
     config = replace(CASES[name], fused_attention=True)
     assert TIME * flops_per_token(config) == multiplied(build(config))
+    copied = config.with_blocks({1: {"copies_map_from": 0}})  # from a written-out map
+    assert TIME * flops_per_token(copied) == multiplied(build(copied))
 
 
 def test_operations_depend_on_the_time_through_the_scores_only():
