@@ -120,6 +120,7 @@ def test_operations_are_those_of_the_traced_matrix_products(name):
     assert TIME * flops_per_token(CASES[name]) == multiplied(shaken(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fused", "fused-grouped-alibi", "sas-alibi"])
 def test_a_fused_kernel_does_the_same_products_and_with_alibi_the_mean(name):
     config = replace(CASES[name], fused_attention=True)
