@@ -1,13 +1,10 @@
 """Training after pruning, which no method here needs: told apart from what it does."""
 
-from typing import NamedTuple
-
-import numpy as np
-
 from kit.data import Task
-from kit.models import Transformer, named_weights
+from kit.models import Transformer
 from kit.training import TrainConfig
-from kit.training.trainer import Progress, Run, Trainer
+from kit.training.continued import Continued, ContinuedTrainer
+from kit.training.trainer import Progress
 
 RECOVERY = TrainConfig(
     steps=200,
@@ -21,28 +18,7 @@ RECOVERY = TrainConfig(
 """A short cosine from a low peak: the weights are good already, and shall stay near."""
 
 
-class Recovered(NamedTuple):
-    """A model after recovery training, and what that changed.
-
-    Args:
-        model: The trained model, of the same config.
-        before: Metrics on the held-out data before training, `"loss"` and
-            `"perplexity"` among them.
-        run: The training run.
-
-    Example:
-        >>> Recovered(model=None, before={"loss": 2.0}, run=Run(None)).before
-        {'loss': 2.0}
-    """
-
-    model: Transformer
-    before: dict[str, float]
-    run: Run
-
-    @property
-    def after(self) -> dict[str, float]:
-        """The same metrics after it."""
-        return self.run.metrics
+Recovered = Continued
 
 
 def recover(
@@ -86,23 +62,4 @@ def recover(
         >>> found.after["loss"] < found.before["loss"]
         True
     """
-    trainer = _FromWeights(model, task, config)
-    trainer.reset(seed)
-    scores = trainer.scorer.score(trainer.validation)
-    before = task.metrics(scores, trainer.validation.targets)
-    run = trainer.run(seed, progress=progress)
-    return Recovered(run.model, before, run)
-
-
-class _FromWeights(Trainer):
-    """A `Trainer` whose runs start at the weights of a model, and not at fresh ones."""
-
-    def __init__(self, model: Transformer, task: Task, config: TrainConfig):
-        super().__init__(model.config, task, config)
-        weights = named_weights(model)
-        self.start = {name: np.asarray(weight) for name, weight in weights.items()}
-
-    def reset(self, seed: int) -> None:
-        super().reset(seed)
-        for name, variable in named_weights(self.model).items():
-            variable.assign(self.start[name])
+    return ContinuedTrainer(model, task, config).go_on(seed, progress=progress)

@@ -104,8 +104,8 @@ class Checkpoint:
         return note, arrays
 
     def _variables(self) -> Any:
-        model = self.trainer.model
-        return [*model.variables, *model.optimizer.variables]
+        trainer = self.trainer
+        return [*trainer.model.variables, *trainer.learner.optimizer.variables]
 
 
 def _identity(trainer: "Trainer", seed: int) -> str:

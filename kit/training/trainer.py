@@ -152,25 +152,30 @@ class Trainer:
         self.config = config
         dtype = "mixed_bfloat16" if config.precision == "bfloat16" else "float32"
         self.model = build(model_config, dtype=dtype)
-        self.model.compile(
+        self.learner = self._make_learner()
+        self.learner.compile(
             optimizer=make_optimizer(config, self.model),
-            loss=token_cross_entropy,
+            loss=token_cross_entropy if self.learner is self.model else None,
             jit_compile=_pays(config) if jit_compile is None else jit_compile,
             steps_per_execution=_steps_per_execution(config),
         )
         self.scorer = Scorer(self.model, dtype="float32")
         self.scorer.compile(jit_compile=jit_compile is not False)
 
+    def _make_learner(self) -> keras.Model:
+        """What Keras fits: the model, or one around it with a loss of its own."""
+        return self.model
+
     def warm_up(self) -> None:
         """Compile everything now, so that no run pays for it; `run` starts afresh."""
-        steps = range(self.model.steps_per_execution)
+        steps = range(self.learner.steps_per_execution)
         self._fit(steps, seed=0, callbacks=())
         self.scorer.score(self.validation)
 
     def reset(self, seed: int) -> None:
         """Fresh weights and an optimizer that has not seen anything."""
         initialise(self.model, seed)
-        for variable in self.model.optimizer.variables:
+        for variable in self.learner.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def run(
@@ -230,7 +235,7 @@ class Trainer:
         batches = [self.task.batch(i, self.config.batch_size, seed) for i in steps]
         inputs = np.concatenate([batch.inputs for batch in batches])
         targets = np.concatenate([batch.targets for batch in batches])
-        self.model.fit(
+        self.learner.fit(
             **feed(self.config.batch_size, inputs, targets),
             shuffle=False,
             verbose=0,
@@ -239,7 +244,7 @@ class Trainer:
 
     def _pieces(self, steps: range) -> list[range]:
         per_step = self.config.batch_size * self.task.context_length
-        together = self.model.steps_per_execution
+        together = self.learner.steps_per_execution
         size = max(TOKENS_AT_ONCE // per_step // together, 1) * together
         return [steps[i : i + size] for i in range(0, len(steps), size)]
 
@@ -247,7 +252,7 @@ class Trainer:
         """Add a row to the history; stop where the target or no hope is reached."""
         scores = self.scorer.score(self.validation)
         metrics = self.task.metrics(scores, self.validation.targets)
-        schedule = self.model.optimizer._learning_rate
+        schedule = self.learner.optimizer._learning_rate
         row = {
             "step": run.steps,
             "seconds": run.training_seconds,
