@@ -103,6 +103,18 @@ def adjust(
 
     Without stage 1 before it, this is the continual training that the paper compares
     with. The arguments are those of `distil`.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from kit.data import Addition
+        >>> from kit.models import build
+        >>> task = Addition(digits=1, validation_pairs=8)
+        >>> config = ModelConfig.uniform(
+        ...     1, width=16, vocabulary_size=14, context_length=task.context_length
+        ... )
+        >>> quick = replace(STAGE, steps=2, warmup_steps=0, evaluate_every=2)
+        >>> adjust(build(config), task, quick, progress=False).run.steps
+        2
     """
     return ContinuedTrainer(student, task, config).go_on(seed, progress=progress)
 
@@ -115,6 +127,18 @@ class DistillingTrainer(ContinuedTrainer):
 
     Raises:
         KitError: The models or the task do not fit each other.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from kit.data import Addition
+        >>> from kit.models import build
+        >>> task = Addition(digits=1, validation_pairs=8)
+        >>> config = ModelConfig.uniform(
+        ...     2, width=16, vocabulary_size=14, context_length=task.context_length
+        ... )
+        >>> student, teacher = build(config), build(config)
+        >>> DistillingTrainer(student, teacher, task, STAGE).losses.hard
+        0.5
     """
 
     def __init__(
