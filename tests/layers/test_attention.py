@@ -1,10 +1,13 @@
 """The written-out attention against four other roads to the same numbers."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from kit.compiled import compiled
 from kit.layers import Attention, AttentionBias, Collector, RotaryPositions
 from kit.layers import alibi_slopes as slopes_of
 from tests.cases import TIME, WIDTH, assert_same
@@ -140,3 +143,20 @@ def test_dropout_acts_on_the_map_in_training_only(x):
     dropping.set_weights(plain.get_weights())
     assert_same(dropping(x), plain(x))
     assert np.abs(dropping(x, training=True) - plain(x)).max() > 1e-2
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
+def test_no_operation_is_fused_into_a_slow_one():
+    """A graph without XLA, as `predict` has it: once it took nine times as long as the
+    same operations one by one, and with longer sequences 200 times."""
+    layer, x = Attention(num_heads=4, head_dim=16), ops.ones((8, 64, 64))
+    bias = AttentionBias("causal")(ops.ones((8, 64), "int32"), queries=64)
+
+    def seconds(run):
+        start = time.process_time()
+        ops.convert_to_numpy(run(x, bias))
+        return time.process_time() - start
+
+    graph = compiled(layer)
+    each = [(seconds(graph), seconds(layer)) for _ in range(4)][1:]
+    assert min(graph for graph, _ in each) < 3 * min(plain for _, plain in each)
