@@ -106,7 +106,7 @@ def bound(config: ModelConfig, case: PruningCase, record: Record) -> float:
     """Operations of the same pruning by whole passes, over those that the kit needed.
 
     The kit leaves the head out where only scores are wanted, and runs the blocks that
-    its record counts; it looks at the perplexity twice more.
+    its record counts; it looks at the perplexity three times more.
     """
     blocks, head = len(config.blocks), 2 * config.vocabulary_size * config.width
     gone, neurons = allocate(config, case.sparsity)
@@ -114,10 +114,8 @@ def bound(config: ModelConfig, case: PruningCase, record: Record) -> float:
     scored, judged = case.sequences * case.time, case.search_sequences * case.time
     dense = flops_per_token(config)
     whole = scored * dense
-    shared = (scored + judged) * (dense - head) + judged * (
-        record.candidates + 2
-    ) * head
-    in_search = record.block_evaluations * case.time - (scored + judged) * blocks
+    shared = scored * (dense - head) + judged * (record.candidates + 3) * head
+    in_search = record.block_evaluations * case.time - scored * blocks
     for step in range(gone):
         without = narrow.with_blocks({i: {"attention": None} for i in range(step + 1)})
         cost = flops_per_token(without)

@@ -165,7 +165,11 @@ def in_chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         yield tuple(array[start : start + rows] for array in arrays)
 
 
-def activities(pieces: Pieces, calibration: Calibration) -> dict[int, Activity]:
+def activities(
+    pieces: Pieces,
+    calibration: Calibration,
+    first: Callable[[Any], None] | None = None,
+) -> dict[int, Activity]:
     """The activity of every feed-forward on the calibration data.
 
     One pass over the data; what is held at a time is the stream of one chunk and the
@@ -174,6 +178,8 @@ def activities(pieces: Pieces, calibration: Calibration) -> dict[int, Activity]:
     Args:
         pieces: Of the model.
         calibration: What it reads.
+        first: Called with the stream after the blocks of the first chunk: who judges
+            these sequences need not run them again.
 
     Returns:
         Block to activity, for each block with a feed-forward.
@@ -198,6 +204,9 @@ def activities(pieces: Pieces, calibration: Calibration) -> dict[int, Activity]:
             x, measured = pieces.block(index, block, x, bias, measure, kept)
             here = Activity.from_tensors(measured)
             found[index] = found[index] + here if index in found else here
+        if first is not None:
+            first(x)
+            first = None
     return found
 
 

@@ -116,6 +116,18 @@ class Evaluator(Judge):
         if measure == "divergence":
             self._targets, self._of = self._run(path(model.config)), divergences
 
+    def loss(self, removed: Removed = ()) -> float:
+        found = super().loss(removed)
+        self._streams.judge(path(self.model.config, removed), found)
+        return found
+
+    def know(self, stream: Any) -> None:
+        """Take the stream after the whole model's blocks from who has run them, on the
+        sequences of the batch and perhaps more behind them."""
+        rows = len(self._targets)
+        if stream.shape[0] >= rows:
+            self._streams.add(path(self.model.config), stream[:rows])
+
     def losses(self, choices: Sequence[Removed]) -> list[float]:
         self._streams.expect(path(self.model.config, each) for each in choices)
         return super().losses(choices)

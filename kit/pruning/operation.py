@@ -76,11 +76,13 @@ class Operation:
         self.sparsity, self.seed, self.xla = sparsity, seed, xla
         self.record = Record(method, sparsity)
         self._progress: Callable[[float], None] | None = None
+        self._progress = progress
         self._expected, self._share = 1, 0.0
         self._steps = 0  # of a search, that are expected
-        self.expect(2 * self.calibration.search_sequences * len(self.base.blocks))
-        self.record.perplexity["before"] = perplexity(self.evaluator.dense())
-        self._progress = progress  # not before the method has said what lies ahead
+        self.expect(self.calibration.search_sequences * len(self.base.blocks))
+        self._first: Pieces | None = None  # what is compiled for them serves on
+        if not isinstance(self.adapter, KitModel):  # nothing is shared: look now
+            self._look_before()
 
     @property
     def model(self) -> Any:
@@ -90,7 +92,7 @@ class Operation:
 
     @cached_property
     def pieces(self) -> Pieces:
-        """Of the model at this time.
+        """Of the model at this time; what was compiled before is used again.
 
         Raises:
             KitError: It is no kit model.
@@ -101,15 +103,22 @@ class Operation:
                 f"{type(self.adapter).__name__} does not tell it",
                 'Use another method, such as "2ssp", or a model of kit.models.build',
             )
-        return Pieces(self.adapter.model, self.xla, self._count)
+        model = self.adapter.model
+        pieces = Pieces(model, self.xla, self._count, before=self._first)
+        self._first = self._first or pieces
+        return pieces
 
     @cached_property
     def evaluator(self) -> Judge:
         """Judges the model at this time on the search sequences."""
-        return self.judge(self.calibration.search_batch)
+        return self._judge(self.calibration.search_batch)
 
     def judge(self, batch: Batch, measure: str = "loss") -> Judge:
         """A `Judge` of the model at this time."""
+        self._look_before()
+        return self._judge(batch, measure)
+
+    def _judge(self, batch: Batch, measure: str = "loss") -> Judge:
         if isinstance(self.adapter, KitModel):
             return Evaluator(self.adapter.model, batch, measure, pieces=self.pieces)
         return WholeEvaluator(self.adapter, batch, measure, self._count)
@@ -139,10 +148,12 @@ class Operation:
         found: dict[int, Activity] = {}
         if score not in WITHOUT_DATA:
             self.expect(self.calibration.sequences * len(self.adapter.config.blocks))
-            if isinstance(self.adapter, KitModel):
-                found = activities(self.pieces, self.calibration)
+            if isinstance(self.evaluator, Evaluator):
+                know = self.evaluator.know
+                found = activities(self.pieces, self.calibration, know)
             else:
                 found = whole_activities(self.adapter, self.calibration, self._count)
+        self._look_before()
         nothing = Activity.of(np.zeros((1, 1, 1)))
         return {
             part.block: score_neurons(
@@ -166,6 +177,7 @@ class Operation:
                 self.expect_removals(1, parts)
             return done
 
+        self._look_before()
         with self.stage("parts"):
             removals = remove_greedily(self.evaluator, parts, is_done)
         self.record.removals += removals
@@ -176,6 +188,7 @@ class Operation:
         """Remove attentions and feed-forwards."""
         if not parts:
             return
+        self._look_before()
         with self.stage("surgery"):
             after = perplexity(self.evaluator.loss(parts))
             wide, kept = self._wide, self._kept
@@ -188,6 +201,7 @@ class Operation:
 
     def replace(self, model: Transformer) -> None:
         """Go on with a model that a method made by its own surgery."""
+        self._look_before()
         self._continue_with(KitModel(model))
         self.record.perplexity["after"] = perplexity(self.evaluator.loss())
 
@@ -198,6 +212,7 @@ class Operation:
 
     def finish(self) -> Pruned:
         """The smaller model, a new one in any case, and the record."""
+        self._look_before()
         if self.adapter is self._given:
             self.adapter = self.adapter.smaller({}, [])
         self.record.reached = sparsity_of(self.adapter.config, self.base)
@@ -210,11 +225,13 @@ class Operation:
     def expect_removals(self, count: int, parts: Sequence[Part]) -> None:
         """Note that so many more of the parts will be removed one by one."""
         blocks = len(self.adapter.config.blocks)
-        if isinstance(self.adapter, KitModel):  # candidates share half of the blocks
-            blocks = (blocks + 1) // 2
-        candidates = sum(len(parts) - self._steps - step for step in range(count))
+        for step in range(self._steps, self._steps + count):
+            share = 1.0
+            if isinstance(self.adapter, KitModel):  # what `Streams` cannot save
+                share = 0.4 if step else 0.5
+            evaluations = share * blocks * self.calibration.search_sequences
+            self.expect(round((len(parts) - step) * evaluations))
         self._steps += count
-        self.expect(candidates * blocks * self.calibration.search_sequences)
 
     def expect(self, evaluations: int) -> None:
         """Note that so many more evaluations of blocks lie ahead."""
@@ -227,6 +244,17 @@ class Operation:
         yield
         seconds = self.record.seconds
         seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def _look_before(self) -> None:
+        """Note the perplexity of the model as it was given, before anything goes."""
+        if "before" in self.record.perplexity:
+            return
+        # No progress: the method has not said yet what lies ahead.
+        progress, self._progress = self._progress, None
+        done = self.record.block_evaluations
+        self.record.perplexity["before"] = perplexity(self.evaluator.dense())
+        self.expect(self.record.block_evaluations - done)
+        self._progress = progress
 
     def _continue_with(self, adapter: Prunable) -> None:
         self.adapter = self._wide = adapter

@@ -36,6 +36,8 @@ class Pieces:
         xla: On TensorFlow, compile with XLA: slower to start, much faster to repeat.
             `None` does so where the stream is not tiny.
         progress: Called after each block with the number of sequences it was run on.
+        before: Pieces of an earlier model: what was compiled for them is used again
+            where it fits, so that a head is compiled once however often blocks change.
 
     Raises:
         KitError: A block copies the attention map of another.
@@ -59,6 +61,7 @@ class Pieces:
         model: Transformer,
         xla: bool | None = None,
         progress: Callable[[int], None] | None = None,
+        before: "Pieces | None" = None,
     ):
         copies = [b.copies_map_from is not None for b in model.config.blocks]
         if any(copies):
@@ -78,6 +81,8 @@ class Pieces:
         self._head_weights = [w for layer in head for w in layer.weights]
         self._kinds: dict[tuple[BlockConfig, Any], _Kind] = {}
         self._heads: dict[Any, Callable] = {}
+        if before is not None and _alike(before.model, model):
+            self._kinds, self._heads = before._kinds, before._heads
 
     @property
     def traces(self) -> int:
@@ -130,10 +135,11 @@ class Pieces:
             *arrays: Its arguments.
         """
         if function not in self._heads:
+            weights, logits_of = self._head_weights, self.model.logits
 
             def run(values: list[Any], *arrays: Any) -> Any:
-                with _weights(self._head_weights, values):
-                    return function(self.model.logits, *arrays)
+                with _weights(weights, values):
+                    return function(logits_of, *arrays)
 
             self._heads[function] = compiled(run, self._uses_xla(arrays[0]))
         values = [_constant(weight) for weight in self._head_weights]
@@ -141,6 +147,12 @@ class Pieces:
 
     def _uses_xla(self, x: Any) -> bool:
         return math.prod(x.shape) >= XLA_FROM if self.xla is None else self.xla
+
+
+def _alike(one: Transformer, other: Transformer) -> bool:
+    """Whether models differ in their blocks alone."""
+    same = replace(one.config, blocks=()) == replace(other.config, blocks=())
+    return same and one.dtype_policy == other.dtype_policy
 
 
 def losses(logits_of: Callable, x: Any, targets: Any) -> Any:

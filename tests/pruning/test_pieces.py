@@ -13,6 +13,7 @@ from kit.models import activations, build
 from kit.pruning import Part, parts_of, path, remove_parts, two_stage
 from kit.pruning.calibration import Calibration, activities
 from kit.pruning.evaluation import Evaluator
+from kit.pruning.operation import Operation
 from kit.pruning.pieces import Pieces, losses
 from kit.pruning.scores import Activity
 from kit.training import token_cross_entropy
@@ -101,7 +102,7 @@ def test_a_block_is_traced_once_for_its_kind(deep):
 )
 @pytest.mark.parametrize("blocks", params((4, 8), (4,)))
 def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, monkeypatch):
-    """Dense and narrow blocks, each in two forms, and the head before and after."""
+    """Dense blocks that tell their neurons, narrow ones in two forms, and one head."""
     traced = []
 
     def counting(function, xla):
@@ -115,7 +116,24 @@ def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, monkeypatch)
     model = deep_model("gpt", blocks)
     record = two_stage(model, calibration(model.config), 0.5).record
     assert record.candidates > blocks
-    assert len(traced) == len(set(traced)) == 4 + 2
+    assert len(traced) == len(set(traced)) == 3 + 1
+
+
+@pytest.mark.parametrize("sequences", [4, 8])
+def test_what_gives_the_scores_need_not_be_run_again_to_be_judged(
+    sequences, monkeypatch
+):
+    """The first chunk holds the sequences that judge, or is too small for that."""
+    model = deep_model("gpt", 2)
+    tokens = some_tokens(model.config, batch=8)
+    monkeypatch.setattr("kit.pruning.calibration.TOKENS_AT_ONCE", 4 * tokens.shape[1])
+    data = Calibration(tokens, sequences=8, search_sequences=sequences)
+    operation = Operation("mine", model, data, sparsity=0.3)
+    operation.narrow(num_neurons=8)
+    runs = 8 + sequences if sequences == 4 else 8 + 2 * sequences
+    assert operation.record.block_evaluations == 2 * runs
+    expected = Evaluator(model, data.search_batch).dense()
+    assert_same(np.log(operation.record.perplexity["before"]), expected)
 
 
 def test_scores_are_gathered_in_memory_that_does_not_grow(deep, monkeypatch):
