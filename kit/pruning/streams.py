@@ -24,7 +24,7 @@ class Streams:
     go next, the streams of two steps ago are wanted: those at a few marks are kept,
     which cut a model into four parts.
 
-    Memory: about 3 streams for each block in a greedy search, at most 7.
+    Memory: about 4 streams for each block in a greedy search, at most 7.
 
     Args:
         first: The stream before block 0.
