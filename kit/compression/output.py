@@ -1,21 +1,19 @@
 """The folder that a smaller model is saved in: whole, or not at all."""
 
 import json
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kit.compression.models import MODEL, TOKENIZER
 from kit.data.tokenizers import Tokenizer, write_tokenizer
 from kit.errors import KitError
 from kit.models import Transformer
+from kit.studies.results import plain
 
 RECORD, PAGE = "record.json", "page.html"
 FILES = (MODEL, TOKENIZER, RECORD, PAGE)
@@ -36,7 +34,7 @@ def check_output(folder: Path, force: bool = False) -> None:
         ...
         kit.errors.KitError: nothing can be saved in ...output.py is a file. ...
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = _existing(folder)
     if not there.is_dir():
         raise KitError(
             f"nothing can be saved in {folder}: {there} is a file", ELSEWHERE
@@ -55,7 +53,7 @@ def check_output(folder: Path, force: bool = False) -> None:
 
 def check_space(folder: Path, model: Transformer) -> None:
     """Raise a `KitError` if there is no room for the model, before the work begins."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = _existing(folder)
     needed = 4 * model.count_params() + SPARE
     free = shutil.disk_usage(there).free
     if free < needed:
@@ -96,7 +94,7 @@ def save(
         model.save(new / MODEL)
         if tokenizer is not None:
             write_tokenizer(tokenizer, new / TOKENIZER)
-        text = json.dumps(_plain(record), indent=1, allow_nan=False)
+        text = json.dumps(plain(record), indent=1, allow_nan=False)
         (new / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
@@ -130,14 +128,6 @@ def staged(folder: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _plain(value: Any) -> Any:
-    """The same with what JSON has: lists, names, finite numbers, null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -58,9 +58,7 @@ class SharpnessCallback(AtSteps):
             self.every, self.steps = whole("steps", steps), []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if (
-            not self.model.built
-        ):  # a subclassed one, which `fit` builds at its first batch
+        if not self.model.built:  # subclassed, which `fit` builds at its first batch
             inputs, _ = self.measure.batches[0]
             self.model(tensors(inputs))
         super().on_train_begin(logs)
