@@ -1,13 +1,15 @@
 """`kit prune`; heavy imports inside."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from kit.compression.prune import Outcome
+    from kit.compression.outcome import Outcome
 
 Model = Annotated[
     str, typer.Argument(help="A .keras file of a kit model, or a checkpoint's name.")
@@ -80,7 +82,7 @@ def prune(
     from kit.compression.prune import prune_file
 
     given = {"score": score, "rule": _number_or_name(rule), "alpha": alpha}
-    try:
+    with interruptible():
         done = prune_file(
             model,
             calibration,
@@ -96,9 +98,6 @@ def prune(
             settings={name: x for name, x in given.items() if x is not None},
             command=["kit", *sys.argv[1:]],
         )
-    except KeyboardInterrupt:
-        typer.echo("\nStopped; no file is half written.", err=True)
-        raise typer.Exit(130) from None
     show(done)
 
 
@@ -106,22 +105,36 @@ def _number_or_name(rule: str | None) -> Any:
     return int(rule) if rule is not None and rule.isdigit() else rule
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends with exit code 130 on Ctrl-C, and says that nothing is half done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("\nStopped; no file is half written.", err=True)
+        raise typer.Exit(130) from None
+
+
 def show(done: "Outcome") -> None:
-    """A title, sentences, costs before and after as a table, notes and places."""
+    """A title, sentences, tables, notes and places."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for name in ("before", "after", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in done.lines:
-        table.add_row(*line)
-    console = Console(highlight=False)
-    with console.capture() as shown:  # Rich would end the program on a closed pipe
-        console.print(table)
     typer.echo("\n".join(["", done.title, *done.sentences]))
-    typer.echo(shown.get(), nl=False)
+    console = Console(highlight=False)
+    for each in done.tables:
+        table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+        for column, name in enumerate(each.header):
+            if each.is_number(column):
+                table.add_column(name, justify="right", no_wrap=True)
+            else:
+                table.add_column(name)
+        for row in each.rows:
+            table.add_row(*row)
+        with console.capture() as shown:  # Rich would end the program on a closed pipe
+            console.print(table)
+        typer.echo(shown.get(), nl=False)
     typer.echo("\n".join(done.notes))
     for name, file in (("Model", "model.keras"), ("Page", "page.html")):
         typer.echo(f"{name}: {done.folder / file}")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kit.compression.page import Table
+from kit.config import ModelConfig
 from kit.data import IGNORED, Batch
 from kit.models import Transformer, flops_per_token, parameter_counts
 from kit.pruning import Evaluator, Pieces, block_parameters, perplexity
@@ -41,6 +43,27 @@ class Costs:
         return asdict(self) | {"perplexity": self.perplexity}
 
 
+def counted(config: ModelConfig, time: int, loss: float) -> Costs:
+    """The costs of a model whose loss is known.
+
+    Args:
+        config: Of the model.
+        time: Tokens of a sequence, for which operations are counted.
+        loss: On held-out text, in nats.
+
+    Example:
+        >>> config = ModelConfig.uniform(1, vocabulary_size=14, context_length=12)
+        >>> counted(config, time=12, loss=0.0).parameters
+        51200
+    """
+    return Costs(
+        sum(parameter_counts(config).values()),
+        block_parameters(config),
+        flops_per_token(config, time),
+        loss,
+    )
+
+
 def costs_of(
     model: Transformer,
     held_out: Batch,
@@ -63,13 +86,8 @@ def costs_of(
         >>> found.parameters, round(found.perplexity)
         (51200, 8)
     """
-    config = model.config
-    return Costs(
-        sum(parameter_counts(config).values()),
-        block_parameters(config),
-        flops_per_token(config, held_out.inputs.shape[1]),
-        _mean_loss(model, held_out, report),
-    )
+    loss = _mean_loss(model, held_out, report)
+    return counted(model.config, held_out.inputs.shape[1], loss)
 
 
 def _mean_loss(
@@ -89,16 +107,14 @@ def _mean_loss(
     return total / kept
 
 
-Line = tuple[str, str, str, str]
-
-
-def compared(before: Costs, after: Costs) -> list[Line]:
-    """Name, before, after and change of each cost, as text.
+def compared(before: Costs, after: Costs) -> Table:
+    """Name, before, after and change of each cost.
 
     Example:
-        >>> compared(Costs(100, 80, 200, 0.0), Costs(70, 50, 130, 0.5))[0]
+        >>> found = compared(Costs(100, 80, 200, 0.0), Costs(70, 50, 130, 0.5))
+        >>> found.rows[0]
         ('parameters', '100', '70', '-30.0 %')
-        >>> compared(Costs(100, 80, 200, 0.0), Costs(70, 50, 130, 0.5))[-1]
+        >>> found.rows[-1]
         ('perplexity', '1', '1.649', '× 1.649')
     """
     counts = {
@@ -113,4 +129,5 @@ def compared(before: Costs, after: Costs) -> list[Line]:
         lines.append((name, f"{old:,}", f"{new:,}", change))
     ratio = perplexity(after.loss - before.loss)
     old, new = (f"{each:.4g}" for each in (before.perplexity, after.perplexity))
-    return [*lines, ("perplexity", old, new, f"× {ratio:.4g}")]
+    lines.append(("perplexity", old, new, f"× {ratio:.4g}"))
+    return Table(("", "before", "after", "change"), lines)

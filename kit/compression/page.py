@@ -1,17 +1,36 @@
 """A page about a smaller model: one HTML file that needs nothing else."""
 
-import base64
-import datetime
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
-
-from kit.compression.costs import Line
+from kit import pages
 from kit.pictures import Picture, style
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
+MODES = ("light", "dark")
+
+
+class Table(NamedTuple):
+    """A table of the page, which the terminal shows as well.
+
+    Args:
+        header: Name of each column.
+        rows: Their cells, as text.
+        words: Which columns hold words, and no numbers; the first one does.
+
+    Example:
+        >>> Table(("", "before"), [("parameters", "100")]).is_number(1)
+        True
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: Sequence[int] = (0,)
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column holds numbers, which are set to the right."""
+        return column not in self.words
 
 
 class Figure(NamedTuple):
@@ -34,7 +53,7 @@ class Figure(NamedTuple):
 def render_page(
     title: str,
     sentences: Sequence[str],
-    lines: Sequence[Line],
+    tables: Sequence[Table],
     figures: Sequence[Figure],
     notes: Sequence[str],
     command: str,
@@ -44,7 +63,7 @@ def render_page(
     Args:
         title: What was done, to which model.
         sentences: What came of it.
-        lines: Of `kit.compression.costs.compared`.
+        tables: The numbers.
         figures: From the most telling on.
         notes: On what was measured how.
         command: What does it again.
@@ -54,31 +73,25 @@ def render_page(
         >>> "<h1>gpt &lt; smaller</h1>" in page
         True
     """
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return pages.render(
+        TEMPLATE,
+        filters={"look": _look},
         title=title,
         sentences=sentences,
-        lines=lines,
+        tables=tables,
         figures=[
-            {"caption": figure.caption, **{m: _inline(figure, m) for m in MODES}}
+            {"caption": figure.caption, **{m: _drawn(figure, m) for m in MODES}}
             for figure in figures
         ],
         notes=notes,
         command=command,
-        date=datetime.date.today().isoformat(),
     )
 
 
-MODES = ("light", "dark")
+def _look(table: Table, column: int) -> str:
+    return "n" if table.is_number(column) else ""
 
 
-def _inline(figure: Figure, mode: str) -> str:
+def _drawn(figure: Figure, mode: str) -> str:
     with style(mode):
-        png = figure.draw().png()
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+        return pages.inline(figure.draw().png())

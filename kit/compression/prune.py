@@ -1,18 +1,16 @@
 """`kit prune`: a trained model from a file to a smaller one in a folder."""
 
-import math
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import kit
-from kit.compression.costs import Costs, Line, compared, costs_of
+from kit.compression.costs import Costs, compared, costs_of
 from kit.compression.models import Trained, open_model
-from kit.compression.output import PAGE, check_output, check_space, save, staged
-from kit.compression.page import Figure, render_page
+from kit.compression.outcome import Outcome, deliver, doubts
+from kit.compression.output import check_output, check_space
+from kit.compression.page import Figure
 from kit.compression.progress import progress_of
 from kit.compression.texts import Texts, read_texts
 from kit.config import ModelConfig
@@ -21,28 +19,6 @@ from kit.pruning import figures as draw
 from kit.pruning.allocation import check_sparsity
 from kit.pruning.methods import check_method
 from kit.studies.summary import duration
-
-
-class Outcome(NamedTuple):
-    """What is told of a pruning.
-
-    Args:
-        title: What was done, to which model.
-        sentences: What went, and what became of it.
-        lines: Of `kit.compression.costs.compared`.
-        notes: On what was measured how.
-        folder: Where everything lies.
-
-    Example:
-        >>> Outcome("", (), (), (), Path("smaller")).folder.name
-        'smaller'
-    """
-
-    title: str
-    sentences: Sequence[str]
-    lines: Sequence[Line]
-    notes: Sequence[str]
-    folder: Path
 
 
 def prune_file(
@@ -102,25 +78,16 @@ def prune_file(
     start = time.perf_counter()
     before, after = _judged(trained, model, texts)
     record.seconds["judging"] = time.perf_counter() - start
-    save(
-        out,
-        model,
-        trained.tokenizer,
-        {
-            "kit": kit.__version__,
-            "model": name,
-            "texts": texts.about,
-            "settings": {"seed": seed, **settings},
-            "before": before.to_dict(),
-            "after": after.to_dict(),
-            "record": record.to_dict(),
-        },
-    )
     outcome = _outcome(trained, model.config, texts, record, before, after, out)
+    about = {
+        "texts": texts.about,
+        "settings": {"seed": seed, **settings},
+        "before": before.to_dict(),
+        "after": after.to_dict(),
+        "record": record.to_dict(),
+    }
     figures = _figures(trained.model.config, record, before, after)
-    page = render_page(*outcome[:3], figures, outcome.notes, shlex.join(command))
-    with staged(out) as new:
-        (new / PAGE).write_text(page, encoding="utf-8")
+    deliver(outcome, trained, model, about, figures, command)
     return outcome
 
 
@@ -142,12 +109,10 @@ def _outcome(
 ) -> Outcome:
     seconds = record.seconds
     title = f"{trained.name} without {record.reached:.1%} of its blocks' parameters"
-    sentences = [_what_went(trained.model.config, config, record)]
-    if before.loss > _guessing(config):
-        sentences.append(
-            "The model predicted the held-out text worse than by guessing before "
-            "anything was done: is that its tokenizer, and text of its kind?"
-        )
+    sentences = [
+        _what_went(trained.model.config, config, record),
+        *doubts(before.loss, config.vocabulary_size),
+    ]
     notes = [
         f"Method {record.method}, sparsity {record.sparsity:g}; "
         f"{record.reached:.2%} of the parameters of the blocks went.",
@@ -158,12 +123,7 @@ def _outcome(
         f"{record.block_evaluations:,} evaluations of a block), judging both models "
         f"{duration(seconds['judging'])}.",
     ]
-    return Outcome(title, sentences, compared(before, after), notes, out)
-
-
-def _guessing(config: ModelConfig) -> float:
-    """The loss of a model that finds all tokens equally likely."""
-    return math.log(config.vocabulary_size)
+    return Outcome(title, sentences, [compared(before, after)], notes, out)
 
 
 def _what_went(old: ModelConfig, new: ModelConfig, record: Record) -> str:

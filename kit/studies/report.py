@@ -4,17 +4,15 @@ Every number comes from stored rows. The user's own runs and the results that ar
 with the kit stand side by side; either may be missing.
 """
 
-import base64
-import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import markupsafe
 from markdown_it import MarkdownIt
 
+from kit import pages
 from kit.errors import KitError
 from kit.pictures import SIGNS
 from kit.studies.results import Results
@@ -74,17 +72,11 @@ def render(
     light: Sequence[Sequence[tuple[str, str, bytes]]],
 ) -> str:
     """The HTML page, with every figure inside it."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(number=_number, interval=_interval)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     claims = list(zip(study.claims, *(side.verdicts for side in sides), strict=True))
     card = MarkdownIt("commonmark", {"html": False}).enable("table")
-    return template.render(
+    return pages.render(
+        TEMPLATE,
+        filters={"number": _number, "interval": _interval},
         study=study,
         card=markupsafe.Markup(card.render(study.card())),
         sides=sides,
@@ -92,7 +84,6 @@ def render(
         signs=SIGNS,
         figures=_figures(sides, light),
         budget=sides[0].results.budget,
-        date=datetime.date.today().isoformat(),
     )
 
 
@@ -106,13 +97,13 @@ def _figures(
         for (name, caption, day), (_, _, night) in zip(pictures, dark, strict=True):
             entry = figures.setdefault(name, {"caption": caption, "pictures": []})
             entry["pictures"].append(
-                {"title": side.title, "light": _inline(day), "dark": _inline(night)}
+                {
+                    "title": side.title,
+                    "light": pages.inline(day),
+                    "dark": pages.inline(night),
+                }
             )
     return list(figures.values())
-
-
-def _inline(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _number(value: float | None) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kit import cli
-from kit.compression import commands, costs
+from kit.compression import commands, costs, outcome
 from kit.compression import prune as work
 from kit.compression.models import open_model
 from kit.config import ModelConfig
@@ -198,7 +198,8 @@ def test_ctrl_c_leaves_nothing_half_written(stage, folder, monkeypatch, capsys):
     if stage == "save":
         monkeypatch.setattr("kit.compression.output.write_tokenizer", interrupted)
     else:
-        monkeypatch.setattr(work, stage, interrupted)
+        module = outcome if stage == "render_page" else work
+        monkeypatch.setattr(module, stage, interrupted)
     if stage != "prune":
         monkeypatch.setattr(work, "prune", fake_prune)
     if stage in ("save", "render_page"):
