@@ -1,17 +1,26 @@
 """The sharpness study: arms, measures, and claims on rows made by hand."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from kit.models import build
 from kit.studies.results import Results, Row
 from kit.studies.search import SEARCH
 from kit.studies.sharpness import STUDY
 from kit.studies.sharpness.arms import FIVE_SEEDS, ORDER, UNIFORM, all_variants
-from kit.studies.sharpness.base import RATES, SCALES
+from kit.studies.sharpness.base import RATES, SCALES, gpt
 from kit.studies.sharpness.drawing import draw
-from kit.studies.sharpness.measures import agreement, grouped, shares, summary
+from kit.studies.sharpness.measures import (
+    above_embedding,
+    agreement,
+    blocks_of,
+    grouped,
+    shares,
+    summary,
+)
 from kit.studies.verdicts import judge, judge_study
 
 cells = functools.cache(STUDY.cells)
@@ -134,6 +143,14 @@ def test_a_larger_single_rate_that_is_as_good_refutes_the_ratios():
     assert verdicts["C4e"].verdict == "not reproduced"
 
 
+def test_a_gain_that_is_nowhere_does_not_last():
+    rows = imagined_rows("full", as_claimed=True)
+    for row in rows:
+        if row.arm.startswith(("llama-blockwise", "narrow-blockwise")):
+            row.metrics["loss"] += 0.05
+    assert judged(rows)["C7"].verdict == "not reproduced"
+
+
 def test_every_arm_is_given_the_same_search():
     found = {}
     for arm in STUDY.arms(SEARCH):
@@ -199,6 +216,24 @@ def test_a_group_is_the_mean_over_its_parameters():
         assert sum(sizes[name] * groups[name] for name in groups) == pytest.approx(
             trace
         )
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_embedding_is_measured_without_a_head_of_its_own(tied):
+    config = replace(gpt(SCALES["smoke"], tied), vocabulary_size=9)
+    blocks = blocks_of(build(config))
+    sizes = {}
+    for block in blocks.values():
+        sizes[block["type"]] = sizes.get(block["type"], 0) + block["size"]
+    assert sizes["Emb"] == 9 * config.width
+    assert sizes["positions"] == config.context_length * config.width
+    assert sizes.get("head", 0) == (0 if tied else sizes["Emb"])
+    assert set(ORDER) <= set(sizes)
+
+
+def test_the_embedding_is_the_flattest_where_nothing_is_flatter():
+    assert above_embedding(SHARP) == pytest.approx(1.0)
+    assert above_embedding({**SHARP, "VO": SHARP["Emb"] / 10}) == pytest.approx(-1.0)
 
 
 def test_agreement_counts_the_pairs_in_order():

@@ -31,7 +31,9 @@ its README; no code of the sharpness measurements was published.
 **Sharpness** of a block is the trace of the Hessian in it over its number of
 parameters, in all layers. Measured as N |grad|^2 with labels drawn from the model, N
 the tokens of a batch, which has the trace of the Fisher matrix as its mean; also with
-the true labels, and once from the Hessian itself.
+the true labels, and once from the Hessian itself. Emb is the matrix of token
+embeddings there, as in the paper; a head of its own and learned positions are measured
+by themselves, and have the rate of Emb, which the paper does not say.
 
 **Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary, head of its own) and of the GPT
 type (LayerNorm, GELU, learned positions, tied head), six blocks of width 64; the

@@ -129,6 +129,7 @@ def _controls(scale: Scale) -> dict[str, Variant]:
         "reversed": BlockRates(REVERSED),
         "square-root": BlockRates(SQUARE_ROOTS),
         "common-warmup": BlockRates(scaling="peak"),
+        "own-minimum": BlockRates(scaling="curve"),
         "common-decay": BlockRates(scale_decay=False),
     }
     trained = {name: replace(base, block_rates=found) for name, found in rates.items()}
@@ -238,6 +239,8 @@ def in_words(train: TrainConfig, base: TrainConfig) -> str:
         words.append("rates " + " ".join(f"{r} {x:.3g}" for r, x in own.items()))
         if rates.scaling != "warmup":
             words.append("common warm-up")
+        if rates.scaling == "curve":
+            words.append("a minimum for each block")
         if not rates.scale_decay:
             words.append("common decay")
     return ", ".join(words)

@@ -17,6 +17,7 @@ from kit.studies.sharpness.measures import (
     blocks_of,
     grouped,
     summary,
+    types_of,
 )
 from kit.training import Run, token_cross_entropy
 
@@ -90,7 +91,10 @@ class Look:
     def _hessian(self, model: Any) -> dict[str, dict[str, float]]:
         """S(b) by type from the Hessian itself, with its standard error."""
         operator = HessianOperator(model, self.data[:CURVED])
-        estimates = sharpness(operator, "type", self.products)
+        types = dict(
+            zip(map(id, model.trainable_variables), types_of(model), strict=True)
+        )
+        estimates = sharpness(operator, lambda v: types[id(v)], self.products)
         return {
             name: {"value": each.value, "standard_error": each.standard_error}
             for name, each in estimates.items()

@@ -69,7 +69,8 @@ def _order(results: Results) -> list[Figure]:
     caption = (
         "Sharpness by type of block while AdamW trains: the trace of the Fisher matrix "
         "over the parameters, in all layers. The legend has the order that the paper "
-        "claims, flattest first. Is it there at step 0? And at the end?"
+        "claims, flattest first. Is it there at step 0? And at the end? Emb is the "
+        "matrix of token embeddings; other tables and heads are among the parts."
     )
     return [Figure("order", caption, picture)]
 

@@ -43,6 +43,7 @@ CONTROLS = {
     "llama-reversed": "ratios reversed",
     "llama-square-root": "square roots of the ratios",
     "llama-common-warmup": "common warm-up",
+    "llama-own-minimum": "common warm-up, a minimum for each block",
     "llama-common-decay": "common weight decay",
     "llama-long-warmup": "AdamW, long warm-up",
     "llama-adamw-matrices": "AdamW, decay on matrices only",

@@ -16,12 +16,26 @@ IN_BLOCKS = ("QK", "FFN", "VO", "Norm")  # the types that every block has
 Blocks = Mapping[str, Mapping[str, Any]]
 
 
+def types_of(model: keras.Model) -> list[str]:
+    """The type of each trainable variable as the paper measures it.
+
+    Its Emb is the matrix of token embeddings. What else has that role, a head of its
+    own or a table of positions, is a type by itself here: the mean of both would say
+    nothing of either.
+    """
+    pairs = zip(labels(model, "type"), labels(model, "part"), strict=True)
+    return [
+        part if role == "Emb" and part != "embedding" else role for role, part in pairs
+    ]
+
+
 def blocks_of(model: keras.Model) -> dict[str, dict[str, Any]]:
     """Label by layer and part -> its layer, type, part, and number of parameters."""
     found: dict[str, dict[str, Any]] = {}
-    groups = (labels(model, by) for by in (BY, "layer", "type", "part"))
+    layers, parts = (labels(model, by) for by in ("layer", "part"))
+    columns = (labels(model, BY), layers, types_of(model), parts)
     sizes = [int(np.prod(v.shape)) for v in model.trainable_variables]
-    for label, layer, role, part, size in zip(*groups, sizes, strict=True):
+    for label, layer, role, part, size in zip(*columns, sizes, strict=True):
         found.setdefault(label, {"layer": layer, "type": role, "part": part, "size": 0})
         found[label]["size"] += size
     return found
@@ -68,6 +82,17 @@ def steps_up(sharpness: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+def above_embedding(sharpness: Mapping[str, float]) -> float:
+    """log10 of the flattest other type's sharpness over the embedding's.
+
+    Example:
+        >>> above_embedding({"Emb": 1.0, "QK": 10.0, "FFN": 0.1, "VO": 9.0, "Norm": 9})
+        -1.0
+    """
+    others = min(sharpness[name] for name in ORDER if name != "Emb")
+    return float(np.log10(others / sharpness["Emb"]))
+
+
 def by_layer(values: Mapping[str, float], blocks: Blocks) -> np.ndarray:
     """log10 S of each block of the model and type, (blocks, types)."""
     layers = list(
@@ -112,6 +137,7 @@ def summary(rows: Iterable[Mapping[str, Any]], blocks: Blocks) -> dict[str, floa
     last = rows[-1]
     early = next(step for step in taus if step >= last["step"] / 10)
     by_type, by_depth = shares(by_layer(last["values"], blocks))
+    end = grouped(last["values"], blocks, "type")
     return {
         "tau_start": taus[0],
         "tau_early": taus[early],
@@ -119,5 +145,6 @@ def summary(rows: Iterable[Mapping[str, Any]], blocks: Blocks) -> dict[str, floa
         "tau_end": taus[last["step"]],
         "type_share": by_type,
         "depth_share": by_depth,
-        **steps_up(grouped(last["values"], blocks, "type")),
+        "log_flattest_other_over_Emb": above_embedding(end),
+        **steps_up(end),
     }
