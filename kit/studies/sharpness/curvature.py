@@ -9,6 +9,7 @@ from kit.panels import line_panels
 from kit.studies.results import Results, Row
 from kit.studies.sharpness.arms import ORDER
 from kit.studies.sharpness.measures import IN_BLOCKS, agreement, by_layer, grouped
+from kit.studies.statistics import mean_interval
 from kit.studies.study import Figure
 
 SHARPNESS = "sharpness S(b)"
@@ -81,7 +82,7 @@ def _agreement(results: Results) -> list[Figure]:
         return []
     title = "Kendall's tau"
     lines = {
-        MODELS[arm]: np.array(
+        MODELS[arm]: interval_band(
             [[agreement(p) for p in _over_time(row, "type")] for row in results.of(arm)]
         )
         for arm in arms
@@ -91,14 +92,30 @@ def _agreement(results: Results) -> list[Figure]:
         {title: list(map(str, _steps(results.of(arms[0])[0])))},
         x_label="step",
         references={title: {"the paper's order": 1.0}},
-        limits={title: (-0.5, 1.1)},
+        limits={title: (-1.05, 1.05)},
     )
     caption = (
         "How well the order of the five types agrees with the paper's: 1 is the same, "
-        "0.8 has two neighbours exchanged. The band is from the lowest to the highest "
-        "seed. On addition every row of the embedding is in every batch."
+        "0.8 has two neighbours exchanged. The band is the 95 % interval of the mean "
+        "over seeds. On addition nearly every row of the embedding is in a batch."
     )
     return [Figure("agreement", caption, picture)]
+
+
+def interval_band(runs: Sequence[Sequence[float]]) -> np.ndarray:
+    """Ends and middle of the interval of the mean at each point, (3, points).
+
+    `line_panels` draws it as it draws runs: their mean, from the lowest to the highest.
+
+    Example:
+        >>> interval_band([[1.0, 0.0], [1.0, 1.0]]).round(2).tolist()
+        [[1.0, -5.85], [1.0, 0.5], [1.0, 6.85]]
+    """
+    points = np.transpose(runs)
+    if len(runs) < 2:
+        return np.array(runs)
+    found = [mean_interval(point) for point in points]
+    return np.array([[each.low, each.estimate, each.high] for each in found]).T
 
 
 def at_end(rows: Sequence[Row], by: str) -> dict[str, float]:
