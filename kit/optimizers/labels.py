@@ -8,7 +8,7 @@ import keras
 from kit.errors import KitError
 from kit.rates import check_ratios
 
-Label = Callable[[Any], str | None]
+Label = Callable[[Any], str | int | None]
 REST = "other"
 SHOWN = 8
 
@@ -109,7 +109,7 @@ def labels_of(
     """
     names = list(names)
     rest = REST if REST in names else None
-    found = {id(v): label(v) or rest for v in variables}
+    found = {id(v): named(label(v), rest) for v in variables}
     without = [v for v in variables if found[id(v)] is None]
     if without:
         raise KitError(
@@ -131,6 +131,16 @@ def labels_of(
             f"Leave it out; the variables have the labels: {used}",
         )
     return tuple(str(found[id(v)]) for v in variables)
+
+
+def named(label: Any, otherwise: str | None) -> str | None:
+    """A label as text, so that numbers of layers can be labels.
+
+    Example:
+        >>> named(0, "other"), named(None, "other")
+        ('0', 'other')
+    """
+    return otherwise if label is None else str(label)
 
 
 class Blocks:

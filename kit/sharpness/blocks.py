@@ -10,7 +10,7 @@ from kit.counts import ROLES
 from kit.errors import KitError, known
 from kit.layers.tags import tag_of
 from kit.models import Transformer, named_weights
-from kit.optimizers.labels import REST, Label, label_of
+from kit.optimizers.labels import REST, Label, label_of, named
 from kit.sharpness.algorithms import (
     Eigenpair,
     Estimate,
@@ -64,7 +64,7 @@ def labels(model: keras.Model, by: By = "type") -> list[str]:
     if isinstance(by, Mapping):
         by = label_of(by)
     if not isinstance(by, str):
-        return [by(variable) or REST for variable in model.trainable_variables]
+        return [str(named(by(v), REST)) for v in model.trainable_variables]
     known("grouping", by, GROUPINGS)
     if not isinstance(model, Transformer):
         raise KitError(

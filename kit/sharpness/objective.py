@@ -45,7 +45,7 @@ class Objective:
                 (targets, outputs), or an `Objective`.
 
         Raises:
-            KitError: It is none of these.
+            KitError: It is none of these, or a Keras loss that is a sum over examples.
 
         Example:
             >>> Objective.of("sparse_categorical_crossentropy").kind
@@ -65,6 +65,11 @@ class Objective:
                 "Give a Keras loss, its name, or a function of targets and outputs",
             )
         name = getattr(function, "name", getattr(function, "__name__", ""))
+        if getattr(function, "reduction", None) == "sum":
+            raise KitError(
+                f"the loss {name!r} is a sum over the examples, reduction='sum'",
+                "Give loss= the same with its default reduction, which is the mean",
+            )
         kinds = {
             "sparse_categorical_crossentropy": "sparse",
             "categorical_crossentropy": "one-hot",

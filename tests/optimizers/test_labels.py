@@ -8,6 +8,7 @@ from kit.errors import KitError
 from kit.models import build
 from kit.optimizers import PAPER_RATIOS
 from kit.optimizers.labels import label_of, labels_of, role
+from kit.rates import check_ratios
 from tests.cases import CASES, QUICK
 from tests.contract import params
 
@@ -52,6 +53,14 @@ def test_a_layer_may_be_built_after_it_is_labelled():
     label = label_of({"late": layer})
     layer.build((None, 3))
     assert label(layer.kernel) == "late"
+
+
+def test_numbers_of_layers_can_be_labels(model):
+    number = {id(v): i for i, layer in enumerate(model.layers) for v in layer.variables}
+    labels = labels_of(
+        model.trainable_variables, lambda v: number[id(v)], check_ratios({0: 1, 1: 2})
+    )
+    assert labels == ("0", "0", "1", "1")
 
 
 def test_other_takes_the_rest(model):

@@ -273,3 +273,5 @@ def test_mistakes_are_told():
         FisherOperator(model, [batch], "mse", targets="sampled")
     with pytest.raises(KitError, match="no loss"):
         HessianOperator(model, [batch], "nonsense")
+    with pytest.raises(KitError, match="a sum over the examples"):
+        HessianOperator(model, [batch], keras.losses.MeanSquaredError(reduction="sum"))
