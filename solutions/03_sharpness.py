@@ -191,9 +191,24 @@ print(f"common knowledge has the norms as the flattest; here they are {place}")
 
 # %% [markdown]
 # The paper's order is Emb < QK < FFN < VO < Norm, and it is claimed for models that
-# have learned something, not for random ones (C1, C2). Before you believe any order, at
-# least two things should be asked.
+# have learned something, not for random ones (C1, C2). Before you believe any order,
+# three things should be asked.
 #
+# *What is in the group?* You put the head to the embedding, and here it is a matrix of
+# its own. The paper's Emb is the table alone. Both have a row for each token, but every
+# token of a batch pulls at all rows of the head, and at one row of the table.
+
+# %%
+by_part = FisherSharpness(aside, by="part", loss=token_cross_entropy)
+found = by_part(runs["AdamW"][0].model)
+tables = {part: found[f"sharpness_{part}"] for part in ("embedding", "head")}
+for part, value in tables.items():
+    below = sum(found[f"sharpness_{p}"] < value for p in ("Q", "K", "V", "O"))
+    print(f"{part:9} {value:.2e}, sharper than {below} of Q, K, V and O")
+gap = abs(np.log10(tables["head"] / tables["embedding"]))
+print(f"{10**gap:.1f} times apart, and Emb above is the mean of the two")
+
+# %% [markdown]
 # *Is it the type, or the depth?* If early layers were sharper than late ones, then
 # something that sits early would look sharp. So look at each layer by itself.
 
@@ -535,7 +550,7 @@ display(
 
 # %% [markdown]
 # Whatever came out: it came out for one small model, a few hundred steps, ratios that
-# were tuned for a model a thousand times as large, and three seeds. The paper sees
+# were tuned for a model hundreds of times as large, and three seeds. The paper sees
 # gains of about 0.05 nats after tens of thousands of steps, and block-wise rates
 # *behind* for the first half (C9). In your second picture, who leads early, who late?
 #
@@ -578,8 +593,8 @@ else:
 #
 # - **Size.** With a vocabulary of a hundred thousand most rows of the embedding get no
 #   gradient from a batch, and its mean curvature is tiny for that reason alone. With
-#   two thousand tokens that is less so, and with the twelve symbols of an addition it
-#   is not so at all.
+#   two thousand tokens that is less so, and with the few symbols of an addition it is
+#   not so at all.
 # - **Length.** The gains of the paper appear in the second half of runs of fifty
 #   thousand steps. A run of some hundred steps has no second half in that sense.
 # - **Cause.** That flat blocks profit from larger rates does not show that they do so
