@@ -18,6 +18,9 @@ PAPER_RATIOS: Mapping[str, float] = {
 }
 """Ratios by role of 2502.19002: tuned once by hand for LLaMA 0.25B on MiniPile."""
 
+HEAD = "Head"
+"""The label of a head of its own, where it is to have another rate than Emb."""
+
 SCALINGS = ("warmup", "plateau", "peak", "curve")
 
 
@@ -49,7 +52,9 @@ class BlockRates:
     """What `kit.optimizers.blockwise` needs for a kit model.
 
     Args:
-        ratios: Role -> learning rate, as a multiple of the common one.
+        ratios: Role -> learning rate, as a multiple of the common one. A head of its
+            own has that of `"Emb"`, unless there is one for `"Head"`. It has a flag of
+            its own in the official code of 2502.19002, whose value is not known.
         scaling: What a ratio multiplies in the schedule: `"warmup"` (peak and length of
             the warm-up), `"plateau"` (the plateau of `"wsd"` alone), `"peak"` or
             `"curve"`; see `kit.optimizers.WarmUpSchedule` and `WarmUpStableDecay`.

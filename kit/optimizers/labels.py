@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from kit.errors import KitError
-from kit.rates import check_ratios
+from kit.rates import HEAD, check_ratios
 
 Label = Callable[[Any], str | int | None]
 REST = "other"
@@ -26,6 +26,22 @@ def role(variable: Any) -> str | None:
     """
     tag = getattr(variable, "kit_tag", None)
     return tag.role if tag else None
+
+
+def role_or_head(variable: Any) -> str | None:
+    """The role, but `"Head"` for a head that is a matrix of its own.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> sizes = dict(width=8, vocabulary_size=9, context_length=4)
+        >>> model = build(ModelConfig.uniform(1, tied_head=False, **sizes))
+        >>> [role_or_head(variable) for variable in model.trainable_variables[:3]]
+        ['Emb', 'Head', 'Emb']
+    """
+    tag = getattr(variable, "kit_tag", None)
+    is_head = tag is not None and tag.axes == ("width", "vocabulary")
+    return HEAD if is_head else role(variable)
 
 
 def label_of(owners: Mapping[str, Any]) -> Label:

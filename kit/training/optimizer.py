@@ -10,6 +10,8 @@ from kit.optimizers import (
     WarmUpStableDecay,
     blockwise,
 )
+from kit.optimizers.labels import role_or_head
+from kit.rates import HEAD
 from kit.training.config import TrainConfig
 
 KINDS = {"adamw": AdamW, "lion": Lion}
@@ -33,7 +35,8 @@ def make_optimizer(config: TrainConfig, model: keras.Model) -> keras.Optimizer:
         optimizer.exclude_from_weight_decay(var_list=vectors)
     rates = config.block_rates
     if rates:
-        optimizer = blockwise(optimizer, rates.ratios, scale_decay=rates.scale_decay)
+        label = role_or_head if HEAD in rates.ratios else None
+        optimizer = blockwise(optimizer, rates.ratios, label, rates.scale_decay)
     optimizer.build(model.trainable_variables)
     return optimizer
 

@@ -12,7 +12,7 @@ from kit.data import Addition
 from kit.errors import KitError
 from kit.models import build, named_weights
 from kit.optimizers import PAPER_RATIOS, AdamW
-from kit.rates import BlockRates
+from kit.rates import HEAD, BlockRates
 from kit.training import TrainConfig, Trainer
 from kit.training.config import OPTIMIZERS
 from kit.training.optimizer import make_optimizer, make_schedule
@@ -109,6 +109,19 @@ def test_a_role_without_a_ratio_is_named_before_training():
     config = replace(PLAIN, block_rates=BlockRates({"Emb": 10.0}))
     with pytest.raises(KitError, match="no ratio for 'FFN', 'Norm', 'QK', 'VO'"):
         make_optimizer(config, build(CASES["untied"]))
+
+
+def test_a_head_of_its_own_can_have_a_rate_of_its_own():
+    model, ratios = build(CASES["untied"]), {**PAPER_RATIOS, HEAD: 3.0}
+    config = replace(CONSTANT, block_rates=BlockRates(ratios))
+    labels = make_optimizer(config, model).blocks.labels
+    roles = [v.kit_tag.role for v in model.trainable_variables]
+    names = [v.name for v in model.trainable_variables]
+    (head,) = [i for i, label in enumerate(labels) if label == HEAD]
+    assert names[head] == "reverse_embeddings" and roles[head] == "Emb"
+    assert labels[:head] + labels[head + 1 :] == tuple(roles[:head] + roles[head + 1 :])
+    with pytest.raises(KitError, match="no variable has the label 'Head'"):
+        make_optimizer(config, build(CASES["pre-ln"]))  # its head is tied
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.config import ModelConfig
 from kit.data.docs import versions
-from kit.rates import PAPER_RATIOS, BlockRates
+from kit.rates import HEAD, PAPER_RATIOS, BlockRates
 from kit.studies.search import SEARCH, kept_rates, searched, with_rate
 from kit.studies.sharpness.base import (
     ADDITION_BATCH,
@@ -126,6 +126,7 @@ def _controls(scale: Scale) -> dict[str, Variant]:
         "emb-ffn": BlockRates(_ratios("Emb", "FFN")),
         "norm": BlockRates({**ONES, "Norm": 2.0}),
         "all-norm": BlockRates({**PAPER_RATIOS, "Norm": 2.0}),
+        "head-base": BlockRates({**PAPER_RATIOS, HEAD: 1.0}),
         "reversed": BlockRates(REVERSED),
         "square-root": BlockRates(SQUARE_ROOTS),
         "common-warmup": BlockRates(scaling="peak"),
@@ -235,8 +236,8 @@ def in_words(train: TrainConfig, base: TrainConfig) -> str:
         words.append("decay on matrices only")
     rates = train.block_rates
     if rates:
-        own = {role: ratio for role, ratio in rates.ratios.items() if ratio != 1}
-        words.append("rates " + " ".join(f"{r} {x:.3g}" for r, x in own.items()))
+        told = [(r, x) for r, x in rates.ratios.items() if x != 1 or r == HEAD]
+        words.append("rates " + " ".join(f"{r} {x:.3g}" for r, x in told))
         if rates.scaling != "warmup":
             words.append("common warm-up")
         if rates.scaling == "curve":

@@ -40,6 +40,7 @@ CONTROLS = {
     "llama-blockwise": "rates by block",
     "llama-paper-rate": "the same at AdamW's learning rate",
     **{f"llama-uniform-x{x}": f"AdamW, {x} times its rate" for x in UNIFORM},
+    "llama-head-base": "the head at the rate of the norms",
     "llama-reversed": "ratios reversed",
     "llama-square-root": "square roots of the ratios",
     "llama-common-warmup": "common warm-up",
