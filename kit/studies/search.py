@@ -5,6 +5,7 @@ grid; the other budgets take the rate with the lowest loss from the rows kept wi
 kit. So the search is as reproducible as what it decides.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -79,15 +80,25 @@ def at_best_rates(slug: str, arms: Iterable[Arm], otherwise: float) -> list[Arm]
     return [with_rate(arm, rates.get(arm.name, otherwise)) for arm in arms]
 
 
-def range_in_words(slug: str, rates: Sequence[float]) -> str:
+def range_in_words(
+    slug: str, rates: Sequence[float], names: Iterable[str] | None = None
+) -> str:
     """How often each rate of the grid was the best, for a study's card.
 
     The arms at an end of the grid are named: a rate beyond it may be better still.
+
+    Args:
+        slug: The study.
+        rates: The grid.
+        names: The arms that were given it; None for all.
     """
-    found = kept_rates(slug)
+    kept = kept_rates(slug)
+    found = kept if names is None else {n: kept[n] for n in names if n in kept}
     if not found:
         return "not searched yet"
-    arms = {rate: [arm for arm in found if found[arm] == rate] for rate in rates}
+    arms = {
+        rate: [arm for arm in found if math.isclose(found[arm], rate)] for rate in rates
+    }
     counts = ", ".join(f"{rate:g} for {len(arms[rate])} arms" for rate in rates)
     ends = {"lower": arms[min(rates)], "upper": arms[max(rates)]}
     named = [

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
 from toy import row
 
-from kit.studies import load, search
+from kit.studies import STUDIES, load, search
 from kit.studies.study import Arm
 
 ARM = Arm("sas", "SAS", {"kind": "training", "train": {"learning_rate": 1.0}}, seeds=5)
@@ -50,8 +51,22 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
         "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arms (a rate beyond the grid "
         "may be better: at the upper end sas)"
     )
-    monkeypatch.setattr(search, "kept_rates", lambda slug: {"sas": 0.003})
-    assert "beyond" not in search.range_in_words("toy", RATES)
+    monkeypatch.setattr(search, "kept_rates", lambda slug: {"sas": 0.003, "lion": 1e-3})
+    assert "upper" not in search.range_in_words("toy", RATES)
+    assert "beyond" not in search.range_in_words("toy", RATES, ["sas"])
+    tenths = [rate / 10 for rate in (3e-4, 3e-3, 1e-2)]
+    found = search.range_in_words("toy", tenths, ["lion", "not searched"])
+    assert "0.001 for 1 arms" in found and found.endswith("at the upper end lion)")
+
+
+@pytest.mark.parametrize("slug", list(STUDIES))
+def test_a_kept_search_has_every_arm_that_is_searched(slug):
+    """Or else an arm would take the middle of the grid, and nobody would be told."""
+    study, kept = load(slug), search.kept_rates(slug)
+    if not kept:
+        pytest.skip(f"{slug} keeps no search")
+    wanted = {arm.name.partition("@")[0] for arm in study.arms(search.SEARCH)}
+    assert wanted <= set(kept)
 
 
 def test_a_study_without_a_search_has_no_rates():

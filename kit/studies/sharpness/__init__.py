@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
-from kit.studies.sharpness.arms import arms
-from kit.studies.sharpness.base import LION_RATES, RATES
+from kit.studies.sharpness.arms import all_variants, arms
+from kit.studies.sharpness.base import LION_RATES, RATES, SCALES
 from kit.studies.sharpness.claims import CLAIMS
 from kit.studies.study import Figure, Study
 
@@ -47,8 +47,8 @@ length may not show here. 3-digit addition, with 14 symbols, is the stress test.
 
 **Learning rates.** Every arm was given the same grid, {rates} (Lion a tenth: {lion}),
 on one seed and a quarter of the steps (`--budget search`), and takes the rate with the
-lowest loss: {found}. The arms that are named after a multiple of AdamW's rate take
-that, as does AdamW with twice the steps.
+lowest loss: {found}; of Lion, {lion_found}. The arms that are named after a multiple of
+AdamW's rate take that, as does AdamW with twice the steps.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
@@ -64,9 +64,17 @@ def card() -> str:
     return CARD.format(
         rates=", ".join(f"{rate:g}" for rate in RATES),
         lion=", ".join(f"{rate:g}" for rate in LION_RATES),
-        found=range_in_words("sharpness", RATES),
+        found=_found(RATES),
+        lion_found=_found(LION_RATES),
         cost=plan(arms, SEEDS),
     )
+
+
+def _found(rates: Sequence[float]) -> str:
+    """What the search found for the arms that were given a grid."""
+    variants = all_variants(SCALES["full"])
+    names = [n for n, each in variants.items() if each.grid == rates and not each.like]
+    return range_in_words("sharpness", rates, names)
 
 
 def figures(results: Results) -> list[Figure]:
