@@ -33,8 +33,8 @@ parameters, in all layers. Measured as N |grad|^2 with labels drawn from the mod
 the tokens of a batch, which has the trace of the Fisher matrix as its mean; also with
 the true labels, and once from the Hessian itself. Emb is the matrix of token
 embeddings there, as in the paper; a head of its own and learned positions are measured
-by themselves. Which rate they had is not known: here that of Emb, and in one arm the
-head has that of the norms.
+by themselves. Which rates they had in the paper is not known: here that of Emb, and in
+one arm the head has that of the norms.
 
 **Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary, head of its own) and of the GPT
 type (LayerNorm, GELU, learned positions, tied head), six blocks of width 64; the
