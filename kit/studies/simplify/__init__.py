@@ -41,6 +41,11 @@ on its side of the smallest effect that matters, *not reproduced* when it lies w
 the other side, else *undecided*. Claims that are tested together are corrected for it
 (Holm). Losses that differ by less than the margin named in a claim count as equal.
 
+**What it leaves open.** The grid of rates is coarse, and the search of the deep Pre-LN
+was a near tie whose winner is unstable in the long runs: C9 hangs on it. The signal
+inside is measured at the start and at the end of training. No run on a GPU was made;
+the speeds are those of a CPU.
+
 **What it costs.** {cost}
 """
 

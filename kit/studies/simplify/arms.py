@@ -23,12 +23,13 @@ from kit.studies.simplify.speed import speed_arms
 from kit.studies.study import Arm
 from kit.studies.text import PREPARATION, seconds
 
-BETAS = (0.1, 0.2, 0.5, 1.0)
+BETAS = (0.0, 0.1, 0.2, 0.5, 1.0)
+STARTS = ("identity", "orthogonal")
 FEED_FORWARD_GAINS = (0.02, 0.05, 0.1, 0.5, 1.0)
 DECIDING = ("A-pre-ln", "C-naive", "D-v-skip-init", "F-sas", "G-sas-p", "H-no-norm")
 FIVE_SEEDS = (  # where an interval decides a claim of the paper
     *DECIDING,
-    *("E-identity-x0.1", "E-identity-x1", "E-orthogonal-x0.1", "E-orthogonal-x1"),
+    *(f"E-{start}-x{b}" for start in STARTS for b in ("0", "0.1", "1")),
     *("E-identity-gains", "E-pre-ln-gains", "I-pre-ln-identity", "K-skip-init-map"),
     *("J-no-skip", "J-no-skip-leaky-0.2", "J-no-skip-leaky-0.8", "M-no-first-value"),
     *(f"{arm}-deep" for arm in ("A-pre-ln", "D-v-skip-init", "F-sas", "G-sas-p")),
@@ -75,6 +76,14 @@ def _paces(trained: list[Arm]) -> list[Arm]:
     return found
 
 
+def _updated(start: str, beta: float) -> str | Updated:
+    """A matrix with updates of this size; without any it stays as it starts."""
+    if beta:
+        return Updated(start, beta=beta)
+    # From 0, neither a trained beta nor the update that it scales gets a gradient.
+    return start if start == "identity" else Updated(start, beta=Trained(0.0))
+
+
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "A-pre-ln": ("pre-ln", {}),
     "B-parallel": ("parallel", {}),
@@ -84,11 +93,10 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         f"E-{start}-x{beta:g}": (
             "v-skip-init",
-            dict.fromkeys(("value", "projection"), m),
+            dict.fromkeys(("value", "projection"), _updated(start, beta)),
         )
-        for start in ("identity", "orthogonal")
+        for start in STARTS
         for beta in BETAS
-        for m in [Updated(start, beta=beta)]
     },
     "E-identity-gains": (
         "v-skip-init",

@@ -11,6 +11,7 @@ from kit.studies.simplify.arms import (
     ENCODERS,
     FEED_FORWARD_GAINS,
     NAMES,
+    STARTS,
 )
 from kit.studies.simplify.comparisons import BASE, sweep
 from kit.studies.simplify.inside import draw_inside
@@ -104,7 +105,7 @@ def _have(results: Results, arms: list[str]) -> bool:
 def _updates(results: Results) -> list[Figure]:
     """Fig. 3: the size of the updates of values and projections."""
     lines = {}
-    for start in ("identity", "orthogonal"):
+    for start in STARTS:
         arms = sweep(start)
         if _have(results, arms):
             lines[start] = _final(results, arms)
