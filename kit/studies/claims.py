@@ -208,7 +208,8 @@ class AllOf:
         return replace(
             weakest,
             sentence=" ".join(finding.sentence for finding in findings),
-            brief=weakest.brief + " at worst" * (weakest.verdict != REPRODUCED),
+            brief=weakest.brief
+            + " at worst" * (weakest.brief != "" and weakest.verdict != REPRODUCED),
             runs=sum(finding.runs for finding in findings),
             seeds=min(finding.seeds for finding in findings),
         )

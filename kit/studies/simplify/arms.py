@@ -29,9 +29,10 @@ FEED_FORWARD_GAINS = (0.02, 0.05, 0.1, 0.5, 1.0)
 DECIDING = ("A-pre-ln", "C-naive", "D-v-skip-init", "F-sas", "G-sas-p", "H-no-norm")
 FIVE_SEEDS = (  # where an interval decides a claim of the paper
     *DECIDING,
-    *(f"E-{start}-x{b}" for start in STARTS for b in ("0", "0.1", "1")),
+    *("E-identity-x0.1", "E-identity-x1", "M-no-first-value"),
+    *("E-orthogonal-x0", "E-orthogonal-x0.1", "E-orthogonal-x1"),
     *("E-identity-gains", "E-pre-ln-gains", "I-pre-ln-identity", "K-skip-init-map"),
-    *("J-no-skip", "J-no-skip-leaky-0.2", "J-no-skip-leaky-0.8", "M-no-first-value"),
+    *("J-no-skip", "J-no-skip-leaky-0.2", "J-no-skip-leaky-0.8"),
     *(f"{arm}-deep" for arm in ("A-pre-ln", "D-v-skip-init", "F-sas", "G-sas-p")),
     *(f"{arm}-encoder" for arm in ("A-pre-ln", "F-sas", "G-sas-p")),
 )
@@ -76,12 +77,10 @@ def _paces(trained: list[Arm]) -> list[Arm]:
     return found
 
 
-def _updated(start: str, beta: float) -> str | Updated:
+def _updated(start: str, beta: float) -> Updated:
     """A matrix with updates of this size; without any it stays as it starts."""
-    if beta:
-        return Updated(start, beta=beta)
     # From 0, neither a trained beta nor the update that it scales gets a gradient.
-    return start if start == "identity" else Updated(start, beta=Trained(0.0))
+    return Updated(start, beta=beta or Trained(0.0))
 
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -97,6 +96,7 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
         )
         for start in STARTS
         for beta in BETAS
+        if (start, beta) != ("identity", 0)  # that is M-no-first-value
     },
     "E-identity-gains": (
         "v-skip-init",

@@ -39,7 +39,8 @@ def same(arm: str, minus: str = BASE) -> Difference:
 
 def sweep(start: str) -> list[str]:
     """The arms whose matrices have this start, from the smallest update up."""
-    return [f"E-{start}-x{beta:g}" for beta in BETAS]
+    names = [f"E-{start}-x{beta:g}" for beta in BETAS]
+    return ["M-no-first-value" if name == "E-identity-x0" else name for name in names]
 
 
 def gap_growth(arm: str) -> dict[str, float]:

@@ -111,14 +111,9 @@ def _updates(results: Results) -> list[Figure]:
             lines[start] = _final(results, arms)
     if not lines:
         return []
-    references = {
-        name: float(np.mean(_final(results, [arm])))
-        for name, arm in (
-            (NAMES[BASE], BASE),
-            ("identity, no update", "M-no-first-value"),
-        )
-        if results.of(arm)
-    }
+    references = {}
+    if results.of(BASE):
+        references[NAMES[BASE]] = float(np.mean(_final(results, [BASE])))
     picture = line_panels(
         {NATS: lines},
         {NATS: [f"{beta:g}" for beta in BETAS]},
