@@ -160,7 +160,7 @@ class Trainer:
             steps_per_execution=_steps_per_execution(config),
         )
         self.scorer = Scorer(self.model, dtype="float32")
-        self.scorer.compile(jit_compile=jit_compile is not False)
+        self.scorer.compile(jit_compile=self.model.jit_compile)
 
     def _make_learner(self) -> keras.Model:
         """What Keras fits: the model, or one around it with a loss of its own."""
