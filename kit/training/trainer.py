@@ -119,9 +119,9 @@ class Trainer:
         model_config: The model as data.
         task: What to learn.
         config: How.
-        jit_compile: Compile the step and the scoring with XLA. By default scoring, and
-            the step where that pays: not for runs of a few steps on TensorFlow, which
-            end before XLA has started.
+        jit_compile: Compile the step and the scoring with XLA. By default where that
+            pays: not for runs of a few steps on TensorFlow, which end before XLA has
+            started.
 
     Raises:
         KitError: Model and task do not fit.
