@@ -128,7 +128,7 @@ np.save("logits.npy", np.asarray(model(np.load("ids.npy"))))
         (["--tokenizer", "large.json"], "has 31 tokens, and the model"),
         (["--sequences", "0"], "sequences=0"),
         (["--length", "1"], "length=1"),
-        pytest.param(["--rule", "thirds"], "thirds", marks=pytest.mark.slow),
+        (["--rule", "thirds"], "thirds"),
         (["--rule", "9"], "9 of 4 attentions"),
     ],
 )
