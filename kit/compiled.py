@@ -1,28 +1,18 @@
 """Compiling a function of arrays, on every backend."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import keras
 
 
-def can_compile() -> bool:
-    """Whether the backend is one on which `compiled` does something."""
-    return keras.backend.backend() in ("tensorflow", "jax")
-
-
-def compiled(
-    function: Callable, xla: bool = False, variables: Sequence[Any] = ()
-) -> Callable:
+def compiled(function: Callable, xla: bool = False) -> Callable:
     """The same function of nested lists of arrays, compiled where the backend can.
 
     Args:
-        function: Has no side effects. What else it reads beside its arguments is
-            frozen, on TensorFlow except for variables.
+        function: Has no side effects; what it reads beside its arguments is frozen.
         xla: On TensorFlow, compile with XLA: slower to start, faster to repeat. JAX
             always does, torch never.
-        variables: Keras variables that it reads and that may change from call to call.
 
     Example:
         >>> float(compiled(lambda tensors: tensors[0] + 1)([keras.ops.ones(())]))
@@ -38,13 +28,5 @@ def compiled(
     if backend == "jax":
         import jax
 
-        if not variables:
-            return jax.jit(function)
-
-        @jax.jit
-        def run(values: list[Any], *arguments: Any) -> Any:
-            with keras.StatelessScope(list(zip(variables, values, strict=True))):
-                return function(*arguments)
-
-        return lambda *arguments: run([v.value for v in variables], *arguments)
+        return jax.jit(function)
     return function

@@ -96,6 +96,30 @@ def signal_panels(probes: Mapping[str, Sequence[Mapping[str, float]]]) -> Pictur
     return figure
 
 
+def point_panels(
+    panels: Mapping[str, Mapping[str, Any]], *, x_label: str = "", y_label: str = ""
+) -> Picture:
+    """Points, panel beside panel; a name has the same colour and mark in all of them.
+
+    Args:
+        panels: Title -> name -> points, shape (points, 2).
+        x_label, y_label: What the two numbers are.
+    """
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    figure, axes = new_figure(3.1 + 0.21 * len(names), len(panels))
+    for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        for name, points in panel.items():
+            index = names.index(name)
+            color, mark = line_style(index)["color"], "os^Dv<>P"[index % 8]
+            x, y = np.asarray(points, dtype=float).T
+            ax.scatter(x, y, s=14, color=color, marker=mark, alpha=0.7, label=name)
+        ax.set_title(textwrap.fill(title, 72 // len(panels) - 4))
+        ax.set_xlabel(x_label)
+    axes[0, 0].set_ylabel(y_label)
+    _one_legend(figure, axes.flat)
+    return figure
+
+
 def _dotted(ax: Any, name: str, value: Any, index: int) -> None:
     look = {"color": GREY, "linestyle": (":", "--")[index % 2], "linewidth": 1.5}
     if np.ndim(value):
@@ -124,8 +148,9 @@ def matrix_panels(
     row_label: str = "",
     column_label: str = "",
     limits: tuple[float, float] = (-1, 1),
+    diverging: bool = True,
 ) -> Picture:
-    """Square matrices of both signs beside each other, on one scale of colours.
+    """Square matrices beside each other, on one scale of colours.
 
     Args:
         matrices: Title -> values, shape (points, points); None or NaN is left blank.
@@ -133,14 +158,16 @@ def matrix_panels(
         columns: Matrices in a row.
         label, row_label, column_label: What the colour and the sides mean.
         limits: Values of the first and last colour.
+        diverging: Colours around the middle, for values of both signs.
     """
+    colors = "RdBu_r" if diverging else "cividis"
     rows = -(-len(matrices) // columns)
     side = INCH_WIDTH / columns
     figure, axes = new_figure(0.4 + rows * (side + 0.2), columns, rows)
     for ax, (title, values) in zip(axes.flat, matrices.items(), strict=False):
         low, high = limits
         grid = np.asarray(values, dtype=float)
-        image = ax.imshow(grid, cmap="RdBu_r", vmin=low, vmax=high)
+        image = ax.imshow(grid, cmap=colors, vmin=low, vmax=high)
         ax.grid(visible=False)
         ax.set_xticks(range(len(ticks)), ticks, fontsize=8)
         ax.set_yticks(range(len(ticks)), ticks, fontsize=8)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from kit.panels import line_panels, matrix_panels
+from kit.panels import line_panels, matrix_panels, point_panels
 
 
 def lines_of(ax):
@@ -48,3 +48,24 @@ def test_matrices_share_one_scale():
     images = [ax.get_images()[0] for ax in figure.axes[:2]]
     assert [image.get_clim() for image in images] == [(-1, 1), (-1, 1)]
     assert np.isnan(images[1].get_array().filled(np.nan)).sum() == 2
+
+
+def test_matrices_of_one_sign_have_colours_of_one_direction():
+    figure = matrix_panels({"a": np.eye(2)}, ticks="xy", diverging=False)
+    (image,) = figure.axes[0].get_images()
+    assert image.get_cmap().name == "cividis"
+
+
+def test_points_of_a_name_look_the_same_in_all_panels():
+    points = np.array([[0.1, 1.0], [0.9, 2.0]])
+    figure = point_panels(
+        {"left": {"a": points, "b": points + 1}, "right": {"b": points}},
+        x_label="x",
+        y_label="y",
+    )
+    left, right = figure.axes
+    colors = [dots.get_facecolor().tolist() for dots in left.collections]
+    assert colors[0] != colors[1]
+    assert right.collections[0].get_facecolor().tolist() == colors[1]
+    np.testing.assert_allclose(right.collections[0].get_offsets(), points)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]

@@ -14,6 +14,7 @@ STUDIES: dict[str, str] = {
     "symmetry": "kit.studies.symmetry:STUDY",
     "simplify": "kit.studies.simplify:STUDY",
     "sharpness": "kit.studies.sharpness:STUDY",
+    "sharing": "kit.studies.sharing:STUDY",
     "pruning": "kit.studies.pruning:STUDY",
 }
 """Studies that can be run: slug -> `module:attribute`, imported when asked for."""

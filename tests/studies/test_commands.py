@@ -201,7 +201,7 @@ def test_a_reproduction_never_takes_over_what_is_kept(runs, tmp_path, monkeypatc
     "arguments, message",
     [
         (["toi"], "unknown study 'toi'.*mean 'toy'"),
-        (["sharing"], "'sharing'.*not in this version.*Run one of"),
+        (["sharring"], "unknown study 'sharring'.*mean 'sharing'"),
         (["toy", "--budget", "quik"], "unknown budget 'quik'.*mean 'quick'"),
         (["toy", "--arm", "lwo"], "unknown arm 'lwo'.*mean 'low'"),
         (["toy", "--seeds", "0"], "seeds=0, expected at least 1"),
@@ -258,6 +258,7 @@ def test_studies_lists_all_five_papers(runs, monkeypatch):
         assert f"{slug:10} {paper}" in shown.output
     assert "quick     6 cells, about" in shown.output
     assert shown.output.count("no study yet") == 5
+    assert re.search("'sharing'.*not in this version", error_of("reproduce", "sharing"))
 
 
 def test_registering_the_commands_imports_nothing_heavy():

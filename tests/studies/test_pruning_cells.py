@@ -11,10 +11,11 @@ from kit.data.tokenizers import CharacterTokenizer
 from kit.models import build, named_weights
 from kit.pruning import Calibration, block_parameters, keep_neurons, two_stage
 from kit.pruning.record import Record
-from kit.studies.pruning import checkpoint, dense
+from kit.studies import dense
+from kit.studies.dense import Dense
+from kit.studies.pruning import checkpoint
 from kit.studies.pruning.base import SCALES, subjects
 from kit.studies.pruning.cells import prepare
-from kit.studies.pruning.dense import Dense
 from kit.studies.pruning.measures import calibration_of, largest_change, score
 from kit.studies.pruning.variants import column_scores, pruned
 from kit.training import Scorer
@@ -47,6 +48,10 @@ def spec():
     return {"kind": "dense", **subjects(SCALES["smoke"])["addition"].spec}
 
 
+def _dense(spec):
+    return Dense("pruning", spec)
+
+
 @pytest.mark.slow
 def test_a_model_is_trained_once_and_then_found(spec, tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_RUNS", str(tmp_path))
@@ -62,7 +67,7 @@ def test_a_model_is_trained_once_and_then_found(spec, tmp_path, monkeypatch):
     assert found["metrics"]["loss_at_50%"] > 0 == found["metrics"]["weight_change"]
     assert not list(tmp_path.rglob("state.npz"))
     other = {**spec, "train": {**spec["train"], "learning_rate": 1e-4}}
-    assert Dense(other).folder(0) != Dense(spec).folder(0) != Dense(spec).folder(1)
+    assert _dense(other).folder(0) != _dense(spec).folder(0) != _dense(spec).folder(1)
 
 
 @pytest.mark.slow
@@ -84,13 +89,13 @@ def test_recovery_is_told_apart_from_pruning(spec, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_file_that_is_not_whole_is_no_model(spec, tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_RUNS", str(tmp_path))
-    here = Dense(spec)
+    here = _dense(spec)
     here.model(0, nothing)
     file = here.folder(0) / "model.npz"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     here.model(0, nothing)
-    again, note = Dense(spec)._read(file)
+    again, note = _dense(spec)._read(file)
     assert note["status"] == "finished" and note["steps"] == 10
 
 

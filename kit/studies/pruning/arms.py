@@ -1,7 +1,7 @@
 """What is pruned, and how: a few trained models, and many ways to make them smaller.
 
 An arm without a plan trains a model. All others of its subject prune that same model,
-seed by seed; see `dense` for how it is shared.
+seed by seed; see `kit.studies.dense` for how it is shared.
 """
 
 from collections.abc import Mapping

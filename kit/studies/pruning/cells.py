@@ -8,10 +8,10 @@ import numpy as np
 from kit.errors import KitError
 from kit.models import Transformer
 from kit.pruning import Pruned, allocate, closed_rule, recover
+from kit.studies.dense import Dense
 from kit.studies.pruning import checkpoint
 from kit.studies.pruning.base import ALPHAS
 from kit.studies.pruning.curves import at, loss_at, on_the_curve
-from kit.studies.pruning.dense import Dense
 from kit.studies.pruning.measures import (
     KEPT,
     calibration_of,
@@ -31,7 +31,7 @@ def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
     """What all seeds share; the returned function does one seed."""
     if spec["kind"] == "checkpoint":
         return checkpoint.prepare(spec)
-    dense, look = Dense(spec), LOOKS[spec["kind"]]
+    dense, look = Dense("pruning", spec), LOOKS[spec["kind"]]
 
     def run(seed: int, progress: Progress) -> Result:
         model, note = dense.model(seed, lambda share: progress(0.5 * share))

@@ -25,7 +25,7 @@ from kit.data import task_from_spec
 from kit.models import Transformer, build, named_weights
 from kit.paths import runs_dir
 from kit.studies.study import NUMERICS_VERSION, canonical
-from kit.training import TrainConfig, Trainer
+from kit.training import Observe, TrainConfig, Trainer
 
 fcntl: ModuleType | None
 try:
@@ -41,11 +41,17 @@ class Dense:
     """The models of one arm, one for each seed.
 
     Args:
+        study: Whose folder they are kept in.
         spec: `model`, `task` and `train` as plain data, and the `sources` of a text;
             anything else in it is not looked at.
+        observe: Called with the model after every evaluation; what it returns joins
+            the row of the history. For all that use the models the same.
     """
 
-    def __init__(self, spec: Mapping[str, Any]):
+    def __init__(
+        self, study: str, spec: Mapping[str, Any], observe: Observe | None = None
+    ):
+        self.study, self.observe = study, observe
         self.spec = {name: spec[name] for name in TRAINED if name in spec}
         self.task = task_from_spec(spec["task"])
         self.train = TrainConfig.from_dict(spec["train"])
@@ -71,7 +77,7 @@ class Dense:
             }
         )
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        return runs_dir() / "pruning" / "models" / name
+        return runs_dir() / self.study / "models" / name
 
     def model(self, seed: int, progress: Progress) -> tuple[Transformer, dict]:
         """The trained model of a seed, and a note of how its training went."""
@@ -85,7 +91,9 @@ class Dense:
     def _train(
         self, seed: int, folder: Path, progress: Progress
     ) -> tuple[Transformer, dict]:
-        run = self.trainer.run(seed, directory=folder, progress=progress)
+        run = self.trainer.run(
+            seed, directory=folder, progress=progress, observe=self.observe
+        )
         note = {
             name: getattr(run, name)
             for name in ("status", "metrics", "history", "steps", "training_seconds")

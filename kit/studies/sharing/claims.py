@@ -1,0 +1,203 @@
+"""What the paper claims, and the test that answers each claim.
+
+Losses are in nats per token on held-out text. Written before any run was looked at.
+What follows from the paper but is not in it is called derived, and the paper has no
+ablations: those are in `ablations`.
+"""
+
+from kit.studies.claim import Test
+from kit.studies.claims import AllOf, CannotTell, Exact
+from kit.studies.contrasts import Contrast
+from kit.studies.sharing.ablations import ABLATIONS, DERIVED, claim
+from kit.studies.sharing.alike import C1, C2
+from kit.studies.sharing.comparisons import (
+    EFFECT,
+    Remarked,
+    as_good,
+    compared,
+    value,
+)
+from kit.studies.sharing.paper import EFFICIENCY, LISTS, remark
+
+ROUNDING = 0.00005  # of the shares that the paper prints
+SPEEDS = [f"speed-{share}" for share in LISTS]
+ON_TASKS = (
+    "This scale cannot tell: models of this size answer such tasks by chance; here "
+    "loss on held-out text stands for them."
+)
+
+
+def distilled_is_better(rate: str) -> Test:
+    """Distillation first, then further training, for as many tokens."""
+    return compared(f"text-{rate}-kd-continual", f"text-{rate}-continual")
+
+
+def _gains(metric: str, column: int) -> AllOf:
+    """What the paper prints for each of its rates, at least."""
+    return AllOf(
+        [
+            value(f"speed-{share}", metric, at_least=row[column], form=".1%")
+            for share, row in EFFICIENCY.items()
+        ]
+    )
+
+
+C3_TO_C4 = (
+    claim(
+        "C3a",
+        "With a quarter of the maps copied, further training alone brings the model "
+        "back to where it was",
+        "Table 1, 23 %: average 41.52 against 40.21",
+        Remarked(as_good("text-25-continual", "text-base")),
+    ),
+    claim(
+        "C3b",
+        "and to where the unshared one is after the same training",
+        "not in the paper",
+        as_good("text-25-continual", "text-0-continual"),
+        DERIVED,
+    ),
+    *(
+        claim(
+            f"C4{letter}",
+            f"At {name} shared, distilling first ends lower, for as many tokens",
+            f"Tables 1 and 2: {scores}; the paper gives distillation more tokens",
+            distilled_is_better(rate),
+        )
+        for letter, rate, name, scores in (
+            ("a", "75", "3/4", "36.50 to 38.37 at 77 %"),
+            ("b", "40", "2/5", "39.51 to 41.55 at 41 %"),
+            ("c", "25", "1/4", "41.52 to 41.61 at 23 %"),
+        )
+    ),
+    claim(
+        "C4d",
+        "and it helps the more, the more is shared",
+        "Tables 1 and 2: +1.87, +2.04, +0.09",
+        Contrast(
+            "Gain by distilling at 3/4 minus that at 1/4",
+            {
+                "text-75-continual": 1,
+                "text-75-kd-continual": -1,
+                "text-25-continual": -1,
+                "text-25-kd-continual": 1,
+            },
+            "loss",
+            EFFECT,
+        ),
+    ),
+    claim(
+        "C4e",
+        "More sharing ends higher, also when distilled",
+        "Table 2 without xnli_en: 39.34, 39.21, 36.18",
+        AllOf(
+            [
+                compared(f"text-{less}-kd-continual", f"text-{more}-kd-continual")
+                for less, more in (("25", "40"), ("40", "75"))
+            ]
+        ),
+    ),
+    claim(
+        "C4f",
+        "It is the teacher, not the order: distilling alone is better than further "
+        "training alone at 3/4",
+        "not in the paper",
+        compared("text-75-kd", "text-75-continual"),
+        DERIVED,
+    ),
+)
+
+C5 = (
+    claim(
+        "C5a",
+        "Sharing saves the parameters that the paper prints",
+        "Table 3: 2.14, 3.86 and 7.29 % of TinyLlama; the second is that of 9 blocks, "
+        "and 8 are listed",
+        AllOf(
+            [
+                Exact(SPEEDS, "formula_miss", at_most=0.0, words="parameters off"),
+                Exact(
+                    SPEEDS,
+                    "printed_miss",
+                    at_most=ROUNDING,
+                    form=".3%",
+                    words="a share of parameters that misses the printed one by",
+                ),
+            ]
+        ),
+    ),
+    claim(
+        "C5b",
+        "Generation is 9, 15 and 42 % faster",
+        "Table 3; a V100, and an engine of another kind",
+        _gains("generation_gain", 0),
+    ),
+    claim(
+        "C5c",
+        "and training takes 14, 25 and 46 % less time",
+        "Table 3; eight GPUs, with the teacher's part unknown",
+        _gains("step_saving", 1),
+    ),
+    claim(
+        "C5d",
+        "On a processor both are faster at all",
+        "follows from the operations saved",
+        AllOf(
+            [
+                value(arm, f"{kind}_gain", at_least=0.0, form=".1%")
+                for arm in SPEEDS
+                for kind in ("generation", "step")
+            ]
+        ),
+        DERIVED,
+    ),
+)
+
+C6_TO_C8 = (
+    claim(
+        "C6a",
+        "At 2/5 shared, distilled and trained further, the model is better than before",
+        "the headline, Table 2 at 41 %: 41.55 against 40.21",
+        Remarked(compared("text-40-kd-continual", "text-base")),
+    ),
+    claim(
+        "C6b",
+        "and better than the unshared one after the same training",
+        "not in the paper",
+        compared("text-40-kd-continual", "text-0-continual"),
+        DERIVED,
+    ),
+    claim(
+        "C6c",
+        "and on six tasks without examples",
+        "Table 2",
+        CannotTell(f"{ON_TASKS} {remark()}"),
+    ),
+    claim(
+        "C7",
+        "Training the unshared model further does not make it better",
+        "Table 4: 36.69 to 36.15, without the task that the headline rests on",
+        compared("text-base", "text-0-continual", by=EFFECT, direction="no more"),
+    ),
+    claim(
+        "C8a",
+        "A small model of 12 blocks with 4 of them shared ends near where it was",
+        "Table 5, LLaMA-160m: 32.36 to 32.24",
+        as_good("small-33-kd-continual", "small-base"),
+    ),
+    claim(
+        "C8b",
+        "Further training after distillation helps it",
+        "Table 5: 31.46 to 32.24",
+        value("small-33-kd-continual", "stage_2_gain", at_least=EFFECT, form=".3f"),
+    ),
+    claim(
+        "C8c",
+        "and it ends near the unshared one after the same training",
+        "not in the paper",
+        as_good("small-33-kd-continual", "small-0-continual"),
+        DERIVED,
+    ),
+)
+
+CLAIMS = (*C1, *C2, *C3_TO_C4, *C5, *C6_TO_C8, *ABLATIONS)

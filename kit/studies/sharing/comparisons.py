@@ -1,0 +1,137 @@
+"""The tests that the claims are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from kit.studies.claim import Test
+from kit.studies.claims import AllOf, Custom, Difference, Value
+from kit.studies.findings import UNDECIDED, Finding, not_run
+from kit.studies.results import Results
+from kit.studies.sharing.paper import remark
+from kit.studies.sharing.real import CHECKPOINT
+
+EFFECT = 0.02  # nats per token: a difference below it does not matter
+SAME = 0.05  # and two ways closer than that are as good
+ALIKE = 0.1  # of a similarity, which goes to 1
+NO_CHECKPOINT = (
+    "SmolLM2 was not run: kit fetch smollm2 gets it, and its text is read from "
+    "$KIT_DATA."
+)
+
+
+@dataclass(frozen=True)
+class IfMeasured:
+    """A test, or "not run" where no row has its metric.
+
+    Args:
+        test: Of one arm, or of two.
+    """
+
+    test: Value | Difference
+
+    def __call__(self, results: Results) -> Finding:
+        if self.test.metric not in results.metrics:
+            return not_run(self.test.arm)
+        return self.test(results)
+
+
+def value(
+    arm: str,
+    metric: str,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    form: str = ".2f",
+) -> IfMeasured:
+    """The mean of a metric has a bound."""
+    return IfMeasured(Value(arm, metric, at_least, at_most, form=form))
+
+
+def compared(
+    arm: str,
+    minus: str,
+    metric: str = "loss",
+    by: float = EFFECT,
+    direction: str = "less",
+) -> IfMeasured:
+    """A metric of an arm minus that of another, by default a lower loss."""
+    return IfMeasured(Difference(arm, minus, metric, by, direction, form=".3f"))
+
+
+def as_good(arm: str, minus: str, metric: str = "loss") -> IfMeasured:
+    """The loss of an arm is at most `SAME` higher."""
+    return compared(arm, minus, metric, SAME, "no more")
+
+
+def ends_apart(arm: str, measure: str) -> AllOf:
+    """The maps of the first and of the last block are less like the others."""
+    return AllOf(
+        [
+            value(arm, f"{measure}_above_{end}", at_least=ALIKE)
+            for end in ("first", "last")
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class OnCheckpoint:
+    """A test of the checkpoint, or where to get it."""
+
+    test: Test
+
+    def __call__(self, results: Results) -> Finding:
+        if not results.of(CHECKPOINT):
+            return Finding(UNDECIDED, NO_CHECKPOINT)
+        return self.test(results)
+
+
+@dataclass(frozen=True)
+class Remarked:
+    """A test, with the remark on what the paper's own headline rests on."""
+
+    test: Test
+
+    def __call__(self, results: Results) -> Finding:
+        found = self.test(results)
+        return replace(found, sentence=f"{found.sentence} {remark()}")
+
+
+@dataclass(frozen=True)
+class SameNumber:
+    """Two arms are compared, if as many of their blocks copy.
+
+    Args:
+        test: The comparison.
+    """
+
+    test: IfMeasured
+
+    def __call__(self, results: Results) -> Finding:
+        found = self.test(results)
+        difference = self.test.test
+        if not isinstance(difference, Difference) or not found.runs:
+            return found
+        numbers = [
+            fmean(n or 0.0 for n in results.values(arm, "copied").values())
+            for arm in (difference.arm, difference.minus)
+        ]
+        if numbers[0] == numbers[1]:
+            return found
+        sentence = (
+            f"{found.sentence} But {numbers[0]:.1f} blocks copy on average in the one "
+            f"and {numbers[1]:.1f} in the other, so this cannot tell."
+        )
+        return replace(
+            found,
+            verdict=UNDECIDED,
+            sentence=sentence,
+            p_value=None,
+            brief="another number",
+        )
+
+
+def all_as_good(arm: str, others: Sequence[str]) -> AllOf:
+    """The losses of an arm and of some others are alike."""
+    return AllOf(
+        [Custom(SameNumber(compared(o, arm, "loss", SAME, "same"))) for o in others]
+    )

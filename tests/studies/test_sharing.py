@@ -1,0 +1,219 @@
+"""The sharing study: its arms, its paper, and its claims on rows made by hand."""
+
+from dataclasses import replace
+from importlib import import_module
+from statistics import fmean
+
+import pytest
+from imagined import Watched
+from imagined_sharing import cells, imagined_rows, judged
+
+from kit.studies.results import Results
+from kit.studies.search import SEARCH, with_rate
+from kit.studies.sharing import STUDY, paper
+from kit.studies.sharing.base import FURTHER_RATES, RATES, REGIMES, stages
+from kit.studies.sharing.comparisons import NO_CHECKPOINT
+from kit.studies.sharing.drawing import draw
+from kit.studies.sharing.real import checkpoint_arm
+from kit.studies.verdicts import judge, judge_study
+
+ON_CHECKPOINT = {"C1g", "C1i"}
+OUT_OF_REACH = {"C2c", "C6c"}
+
+
+@pytest.fixture(scope="module")
+def claimed():
+    return imagined_rows("full")
+
+
+@pytest.mark.parametrize("as_claimed", [True, False])
+def test_every_claim_can_be_answered_either_way(as_claimed):
+    expected = "reproduced" if as_claimed else "not reproduced"
+    verdicts = judged(imagined_rows("full", as_claimed))
+    other = {id: v.sentence for id, v in verdicts.items() if v.verdict != expected}
+    assert set(other) == OUT_OF_REACH, other
+
+
+def test_all_claims_of_the_paper_are_answered():
+    answered = {claim.id[:2] for claim in STUDY.claims if claim.id.startswith("C")}
+    assert answered == {f"C{number}" for number in range(1, 9)}
+    assert all(each.verdict and each.sentence for each in judged([]).values())
+
+
+def test_without_the_checkpoint_its_claims_say_so_and_no_other_changes(claimed):
+    found = judged([row for row in claimed if row.arm != "smollm2"])
+    before = judged(claimed)
+    changed = {id for id in found if found[id].verdict != before[id].verdict}
+    assert changed == ON_CHECKPOINT
+    assert all(NO_CHECKPOINT in found[id].sentence for id in ON_CHECKPOINT)
+
+
+def test_the_headline_rests_on_one_task():
+    """Averages with and without it, as they follow from the printed scores."""
+    without = {"77": (34.76, 36.18), "41": (38.03, 39.21), "23": (39.31, 39.34)}
+    kept = [n for n, task in enumerate(paper.TASKS) if task != paper.OUTLIER]
+    assert fmean(paper.BASE[n] for n in kept) == pytest.approx(39.95, abs=0.006)
+    for share, expected in without.items():
+        for scores, mean in zip(
+            (paper.CONTINUAL[share], paper.DISTILLED[share]), expected, strict=True
+        ):
+            found = fmean(scores[n] for n in kept)
+            assert found == pytest.approx(mean, abs=0.006)
+            assert paper.gain(scores, paper.OUTLIER) == pytest.approx(
+                found - fmean(paper.BASE[n] for n in kept)
+            )
+    assert paper.gain(paper.DISTILLED["41"]) > 0
+    text = paper.remark()
+    assert "41 % shared +1.34 with it and -0.74 without" in text
+    assert "none of the 3 shared models beats the baseline" in text
+
+
+def test_the_remark_stands_beside_the_claims_that_rest_on_it(claimed):
+    verdicts = judged(claimed)
+    remarked = {id for id, v in verdicts.items() if paper.remark() in v.sentence}
+    assert remarked == {"C3a", "C6a", "C6c"}
+
+
+def test_the_lists_are_those_of_the_printed_shares():
+    for share, blocks in paper.LISTS.items():
+        assert f"{len(set(blocks)) / paper.BLOCKS:.0%}" == f"{share}%"
+    shorter = [set(paper.LISTS[share]) for share in ("23", "41", "77")]
+    assert shorter[0] < shorter[1] < shorter[2]
+
+
+def test_every_arm_that_is_trained_further_gets_as_many_steps():
+    for budget in ("smoke", "quick", "full"):
+        trained = [
+            arm.spec for arm in STUDY.arms(budget) if arm.spec["kind"] == "student"
+        ]
+        assert len({spec["train"]["steps"] for spec in trained}) == 1
+    for regime in REGIMES:
+        assert sum(stages(regime, 240)) == 240
+    assert stages("kd-continual", 240)[0] == 4 * stages("kd-continual", 240)[1]
+
+
+def test_the_main_table_has_every_rate_and_regime_and_so_has_the_search():
+    table = {f"text-{rate}-{regime}" for rate in RATES for regime in REGIMES}
+    assert table <= {arm.name for arm in STUDY.arms("full")}
+    tried = {f"{name}@{rate:g}" for name in table for rate in FURTHER_RATES}
+    assert {arm.name for arm in STUDY.arms(SEARCH)} == tried
+
+
+def test_arms_of_a_subject_share_the_same_models():
+    """So that each is trained once; the search has those of the full run."""
+    trained = {}
+    for budget in (SEARCH, "full"):
+        for arm in STUDY.arms(budget):
+            if "base" in arm.spec:
+                subject = arm.name.partition("-")[0]
+                same = [arm.spec["base"], arm.spec["watched"]]
+                assert trained.setdefault(subject, same) == same
+    rate = with_rate(STUDY.arms("full")[2], 0.5).spec
+    assert rate["train"]["learning_rate"] == 0.5
+    assert rate["base"] == trained["text"][0]
+
+
+def test_an_ablation_takes_the_learning_rate_of_the_arm_that_it_changes(monkeypatch):
+    arms = import_module("kit.studies.sharing.arms")  # the package has it as a name
+    rates = {"text-40-kd-continual": 0.5, "text-40-continual": 0.25}
+    monkeypatch.setattr(arms, "kept_rates", lambda slug: rates)
+    found = {
+        arm.name: arm.spec["train"]["learning_rate"]
+        for arm in STUDY.arms("full")
+        if arm.spec["kind"] == "student"
+    }
+    assert found["text-40-random"] == found["text-40-no-soft"] == 0.5
+    assert found["text-40-dropped"] == found["addition-40-continual"] == 0.25
+    assert found["text-75-kd"] == FURTHER_RATES[1]
+
+
+def test_another_number_of_copies_cannot_be_compared(claimed):
+    rows = [
+        replace(row, metrics=row.metrics | {"copied": 2 + row.seed % 2})
+        if row.arm == "text-40-gap"
+        else row
+        for row in claimed
+    ]
+    found = judged(rows)["S5"]
+    assert found.verdict == "undecided"
+    assert (
+        "2.3 blocks copy on average in the one and 3.0 in the other" in found.sentence
+    )
+
+
+def test_quick_answers_what_its_arms_can():
+    rows = Results(imagined_rows("quick"), "quick")
+    verdicts = {v.claim: v.verdict for v in judge_study(STUDY, rows)}
+    answered = {id for id, verdict in verdicts.items() if verdict == "reproduced"}
+    assert answered == {
+        *("C1a", "C1b", "C1c", "C1d", "C1e", "C1h"),
+        *("C4b", "C6a", "C6b", "C7", "S1"),
+    }
+    assert verdicts["C5a"] == verdicts["C1g"] == "not in this budget"
+    assert verdicts["C6c"] == "undecided"
+
+
+def test_labels_tell_the_arms_apart():
+    arms = [*STUDY.arms("full"), checkpoint_arm()]
+    arms = {arm.name: arm for arm in arms}.values()
+    assert len({arm.label for arm in arms}) == len(arms)
+
+
+@pytest.mark.slow
+def test_no_arm_is_run_for_nothing(claimed):
+    """Every arm answers a claim or is seen in a figure."""
+    watched = Watched(claimed, "full")
+    judge(STUDY.claims, watched)
+    draw(watched)
+    assert {cell.arm.name for cell in cells("full")} <= watched.asked
+
+
+def test_the_plan_fits_about_two_hours_on_two_cores():
+    assert STUDY.seconds("quick", workers=2) < 8 * 60
+    assert STUDY.seconds("full", workers=2) < 140 * 60
+
+
+def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
+    def told(rows):
+        results = Results(rows, "full")
+        return STUDY.in_short(results, judge(STUDY.claims, results))
+
+    ours, real, table, choices, scratch, headline, still_open = told(claimed)
+    assert "have a cosine of 0.80, of which sharpness and sink alone give 0.30" in ours
+    assert "In SmolLM2-135M" in real and "costs is -0.80" in real
+    assert "(loss 4.000 before)" in table
+    assert "4.100 trained further" in table and "with 40% shared" in table
+    assert "3.900 the most similar" in choices and "4.100 at random" in choices
+    assert "the shared model reaches 4.300" in scratch
+    assert headline == paper.remark()
+    assert still_open.endswith(": C2c, C6c.")
+    assert len(told([])) == 2  # the paper's own numbers, and what is open
+
+
+def test_the_smoke_budget_is_judged_although_it_has_one_seed():
+    verdicts = judged(imagined_rows("smoke"))
+    assert {v.verdict for v in verdicts.values()} == {"undecided"}
+
+
+@pytest.mark.slow
+def test_figures_are_drawn_from_whatever_was_run(claimed):
+    names = [figure.name for figure in draw(Results(claimed, "full"))]
+    assert names == [
+        *("maps", "blocks", "steps", "models", "smollm2", "single", "costs"),
+        *("untrained", "main", "selection", "losses", "scratch", "small"),
+        *("addition", "speed"),
+    ]
+    assert draw(Results([], "smoke")) == []
+
+
+def test_a_run_that_diverged_is_no_number_and_no_point(claimed):
+    lost = [
+        replace(row, status="diverged", metrics={}, probes={})
+        if row.seed == 1 and row.spec["kind"] == "student"
+        else row
+        for row in claimed
+        if row.spec["kind"] in ("student", "copied")
+    ]
+    assert judged(lost)["C4a"].verdict == "undecided"
+    some = Results(lost, "full").select(["text-40-continual", "text-75-kd-continual"])
+    assert [figure.name for figure in draw(some)] == ["main"]
