@@ -37,7 +37,7 @@ reproduce: setup ## Answer the claims of the first paper, in under 6 minutes on 
 test: setup ## Run all tests (about 10 minutes)
 	$(TEST)
 
-test-fast: setup ## Run the tests that take under half a second each
+test-fast: setup ## Run the tests that take under a third of a second each
 	$(TEST) -m "not slow and not notebook"
 
 lint: setup ## Check style and types

@@ -1,18 +1,28 @@
 """Compiling a function of arrays, on every backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import keras
 
 
-def compiled(function: Callable, xla: bool = False) -> Callable:
+def can_compile() -> bool:
+    """Whether the backend is one on which `compiled` does something."""
+    return keras.backend.backend() in ("tensorflow", "jax")
+
+
+def compiled(
+    function: Callable, xla: bool = False, variables: Sequence[Any] = ()
+) -> Callable:
     """The same function of nested lists of arrays, compiled where the backend can.
 
     Args:
-        function: Has no side effects; what it reads beside its arguments is frozen.
+        function: Has no side effects. What else it reads beside its arguments is
+            frozen, on TensorFlow except for variables.
         xla: On TensorFlow, compile with XLA: slower to start, faster to repeat. JAX
             always does, torch never.
+        variables: Keras variables that it reads and that may change from call to call.
 
     Example:
         >>> float(compiled(lambda tensors: tensors[0] + 1)([keras.ops.ones(())]))
@@ -28,5 +38,13 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
     if backend == "jax":
         import jax
 
-        return jax.jit(function)
+        if not variables:
+            return jax.jit(function)
+
+        @jax.jit
+        def run(values: list[Any], *arguments: Any) -> Any:
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
+                return function(*arguments)
+
+        return lambda *arguments: run([v.value for v in variables], *arguments)
     return function

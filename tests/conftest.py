@@ -26,9 +26,18 @@ os.environ["KIT_CACHE"] = str(PRIVATE / "cache")
 os.environ["KIT_RUNS"] = str(PRIVATE / "runs")
 
 SLOW_EXAMPLES = {
+    "kit.pruning.callback.PruningCallback",
+    "kit.pruning.evaluation.Evaluator",
+    "kit.pruning.greedy.remove_greedily",
+    "kit.pruning.methods.prune",
     "kit.pruning.operation.Operation",
     "kit.pruning.recovery.recover",
     "kit.pruning.two_stage.two_stage",
+    "kit.sharing.distillation.adjust",
+    "kit.sharing.distillation.distil",
+    "kit.sharing.keras_distiller.keras_distiller",
+    "kit.sharpness.fisher.FisherSharpness",
+    "kit.training.continued.ContinuedTrainer",
     "kit.training.trainer.Trainer",
     "kit.training.trainer.train",
 }

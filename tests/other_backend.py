@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import keras
 import numpy as np
 
 from kit.data import IGNORED, Addition
-from kit.models import build, named_weights
+from kit.models import build, generate, named_weights
+from kit.models.reader import PAYS_FROM
 from kit.optimizers import AdamW
 from kit.training import TrainConfig, Trainer, token_cross_entropy
-from tests.cases import CASES, case_logits, shaken, some_tokens
+from tests.cases import CASES, case_logits, shake, shaken, some_tokens
 from tests.layers.derivatives import PAIRS, derivatives
 from tests.layers.layer_cases import LAYERS, input_shape
 
@@ -27,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 STEPS = 4
 # As in pyproject.toml: Keras' own variables on JAX warn when they are read.
 KERAS_ON_JAX = "ignore:__array__ implementation doesn't accept:DeprecationWarning"
+CONTINUED = ("copied-grouped-rotary",)
 # Between them these hold every kind of weight; case and norm to clip at.
 OPTIMIZED = {
     "tied": ("pre-ln", 1.0),
@@ -70,6 +73,16 @@ def losses(name: str) -> np.ndarray:
     return keras.ops.convert_to_numpy(loss)
 
 
+def continued(name: str) -> np.ndarray:
+    """Likeliest tokens of a run that is compiled, and of one with other weights."""
+    config = replace(CASES[name], context_length=4 * PAYS_FROM)
+    model, runs = shake(build(config)), []
+    for seed in (1, 2):
+        runs.append(generate(model, some_tokens(config)[:, :5], steps=2 * PAYS_FROM))
+        shake(model, seed)
+    return np.stack(runs)
+
+
 def optimizer_steps(name: str, optimizer=AdamW) -> dict[str, np.ndarray]:
     """Every weight of a case after some steps of an optimizer."""
     case, clip_norm = OPTIMIZED[name]
@@ -107,6 +120,8 @@ def everything(trains: bool) -> dict[str, np.ndarray]:
         found[f"loss {name}"] = losses(name)
     for name in LAYERS:
         found[f"layer {name}"] = layer_output(name)
+    for name in CONTINUED:
+        found[f"continued {name}"] = continued(name)
     if trains:
         for name in OPTIMIZED:
             for key, weight in optimizer_steps(name).items():

@@ -45,6 +45,7 @@ def test_published_sizes(name, published):
     assert total == pytest.approx(published, abs=0.05e6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", MASKED)
 def test_sas_and_sas_p_start_as_the_same_function(mask):
     """Because their attention starts as the identity."""

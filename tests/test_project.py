@@ -155,6 +155,7 @@ def test_hooks_run_the_tools_of_the_lock():
         assert f"$(BIN)/{command}" in makefile
 
 
+@pytest.mark.slow
 def test_nothing_tracked_names_a_machine_or_a_registry():
     machine = re.compile(r"(?<![\w.<])/(?:work|root|farm|home/\w|Users/\w)[/\w]")
     for path in tracked():

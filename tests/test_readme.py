@@ -134,6 +134,7 @@ def test_python_blocks(tmp_path):
     assert (tmp_path / "smaller.keras").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", readme.pages(), ids=lambda path: path.parent.name)
 def test_verdicts_are_those_of_the_stored_rows(path):
     text = path.read_text("utf-8")

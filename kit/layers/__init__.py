@@ -7,6 +7,7 @@ from kit.layers.copying import CopyingAttention, SharedMap
 from kit.layers.feed_forward import FeedForward
 from kit.layers.gains import TrainedGain, UpdatedMatrix
 from kit.layers.masks import AttentionBias
+from kit.layers.mixing import Mixing
 from kit.layers.positions import (
     LearnedPositions,
     RotaryPositions,
@@ -26,6 +27,7 @@ __all__ = [
     "FeedForward",
     "KeyValueCache",
     "LearnedPositions",
+    "Mixing",
     "RotaryPositions",
     "Shaping",
     "SharedMap",

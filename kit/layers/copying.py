@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from kit.layers.attention import Attention
+from kit.layers.heads import split_heads
+from kit.layers.mixing import Mixing
 from kit.layers.taps import tap
 
 
@@ -23,7 +24,7 @@ class SharedMap:
 
 
 @keras.saving.register_keras_serializable(package="kit")
-class CopyingAttention(Attention):
+class CopyingAttention(Mixing):
     """Attention whose map is that of an earlier layer i.
 
         output = map V W_O,   map = softmax(Q_i K_i^T / sqrt(head_dim) + bias)
@@ -31,7 +32,7 @@ class CopyingAttention(Attention):
     EchoAtt, 2409.14595. Head h uses map h. There are no query and key matrices, and no
     keys to be remembered; values, projection, dropout and shaping are the layer's own.
 
-    Args: As for `Attention`; `rotary` and `fused` belong to the map and do nothing.
+    Args: As for `Mixing`.
 
     Call arguments: As for `Attention`, and
         shared: The `SharedMap` that the other layer was called with before.
@@ -42,6 +43,7 @@ class CopyingAttention(Attention):
     Example:
         >>> import numpy as np
         >>> x, shared = np.ones((1, 3, 8), "float32"), SharedMap()
+        >>> from kit.layers import Attention
         >>> layer = Attention(num_heads=2, head_dim=4)
         >>> copying = CopyingAttention(num_heads=2, head_dim=4)
         >>> tuple(copying(layer(x, shared=shared), shared=shared).shape)
@@ -49,8 +51,6 @@ class CopyingAttention(Attention):
         >>> layer.count_params(), copying.count_params()
         (256, 128)
     """
-
-    has_own_map = False
 
     def call(
         self,
@@ -61,11 +61,11 @@ class CopyingAttention(Attention):
         shared: Any = None,
         training: bool = False,
     ) -> Any:
-        value = self._split(self._value(x), self.value_heads)
+        value = split_heads(self.values(x), self.value_heads)
         if cache is not None:
             _, value = cache.update(None, value, start)
-        value = self._for_each_head(value)
         attention_map = shared.map
         tap(f"{self.tap_name}/map", attention_map)
-        bias = self._with_distances(bias, x.shape[1], value.shape[2], start)
-        return self._output(self._mix(attention_map, value, bias, start, training))
+        if self.shaping is not None:
+            bias = self.with_distances(bias, x.shape[1], value.shape[2], start)
+        return self.project(self.mix(attention_map, value, bias, start, training))

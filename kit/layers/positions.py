@@ -125,6 +125,7 @@ class RotaryPositions(keras.layers.Layer):
     Call arguments:
         x: (batch, heads, time, head_dim), with an even head_dim.
         start: Position of the first token.
+        end: No position is beyond it; `None` means `context_length`.
 
     Returns:
         (batch, heads, time, head_dim).
@@ -146,9 +147,9 @@ class RotaryPositions(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         self.cosine, self.sine = turns(self.context_length, input_shape[-1], self.base)
 
-    def call(self, x: Any, start: Any = 0) -> Any:
+    def call(self, x: Any, start: Any = 0, end: int | None = None) -> Any:
         half = x.shape[-1] // 2
-        cosine, sine = _rows(self.cosine, x, start), _rows(self.sine, x, start)
+        cosine, sine = (_rows(t, x, start, end) for t in (self.cosine, self.sine))
         first, second = x[..., :half], x[..., half:]
         return ops.concatenate(
             [first * cosine - second * sine, second * cosine + first * sine], axis=-1
@@ -165,16 +166,19 @@ class RotaryPositions(keras.layers.Layer):
         }
 
 
-def _rows(table: Any, x: Any, start: int) -> Any:
+def _rows(table: Any, x: Any, start: Any, end: int | None = None) -> Any:
     """The rows of a table that belong to the tokens of x."""
     time, (length, width) = x.shape[-2], table.shape
-    if start + time > length:
+    known = isinstance(start, int)  # else one compiled step serves every position
+    if known and start + time > length:
         raise KitError(
             f"{start + time} tokens do not fit context_length={length}",
             'Read fewer tokens, or use positions="none" or "alibi", which have no end',
         )
-    if isinstance(table, np.ndarray):  # a constant: hand over the rows alone
-        return ops.cast(table[start : start + time], x.dtype)
+    if isinstance(table, np.ndarray):  # a constant: hand over no more than is read
+        if known:
+            return ops.cast(table[start : start + time], x.dtype)
+        table = table[:end]
     return ops.slice(ops.cast(table, x.dtype), (start, 0), (time, width))
 
 

@@ -12,6 +12,7 @@ from kit.layers.gains import (
     deserialized,
     times,
 )
+from kit.layers.heads import tokens_from
 from kit.layers.masks import softmax
 
 # Of a key that is padding, in the mean that a query sees: nothing beside a real key,
@@ -122,11 +123,11 @@ class Shaping(keras.layers.Layer):
             total = ops.sum(weight * value, axis=2, keepdims=True)
             return total / ops.sum(weight, axis=2, keepdims=True)
         mean = running_sum(weight * value) / running_sum(weight)
-        rows = mean[:, :, start : start + queries]
+        rows = tokens_from(mean, start, queries)
         if self.mask == "causal":
             return rows
         end = min(self.prefix_length or 0, value.shape[2])
-        inside = ops.arange(start, start + queries)[:, None] < end
+        inside = (start + ops.arange(queries))[:, None] < end
         return ops.where(inside, mean[:, :, end - 1 : end], rows)
 
     def compute_output_shape(self, own_shape: Any, *_: Any) -> Any:

@@ -56,3 +56,8 @@ def tap(name: str, value: Any) -> None:
 def is_wanted(name: str) -> bool:
     """Whether an open collector wants `name`, for values that cost extra."""
     return any(collector.wants(name) for collector in _open)
+
+
+def is_listening() -> bool:
+    """Whether any collector is open: what is compiled would offer it nothing."""
+    return bool(_open)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kit.errors import KitError
+from kit.models.reader import reader_of
 from kit.models.transformer import Transformer
 
 
@@ -25,6 +26,9 @@ def generate(
     A causal model keeps the keys and values of what it has read. Where the sequence
     outgrows the context, the model reads the last `context_length` tokens afresh.
     A model with a full mask reads everything afresh each time.
+
+    On TensorFlow and JAX, what pays to be compiled is, once for each batch size and
+    power of two of the length, and stays with the model: see `kit.models.reader`.
 
     Args:
         model: A kit model.
@@ -54,15 +58,11 @@ def generate(
     _check(model, tokens, steps, temperature, top_k)
     tokens = tokens.astype("int32")
     rng = np.random.default_rng(seed)
-    cached = use_cache and model.config.mask != "full"
-    length = min(tokens.shape[1] + steps, model.config.context_length)
-    next_logits = _cached(model, length) if cached else None
+    next_logits = _afresh(model)
+    if use_cache and model.config.mask != "full":
+        next_logits = _cached(model, tokens.shape[1] + steps)
     for step in range(steps):
-        window = tokens[:, -model.config.context_length :]
-        if next_logits is not None and window.shape == tokens.shape:
-            logits = next_logits(tokens)
-        else:
-            logits = _last(model(window))
+        logits = next_logits(tokens, steps - step)
         chosen = _choose(logits, temperature, top_k, rng)
         tokens = np.concatenate([tokens, chosen[:, None]], axis=1)
         if progress is not None:
@@ -70,20 +70,29 @@ def generate(
     return tokens
 
 
-def _cached(model: Transformer, length: int) -> Callable[[np.ndarray], np.ndarray]:
-    cache, read = model.new_cache(length), 0
-
-    def next_logits(tokens: np.ndarray) -> np.ndarray:
-        nonlocal read
-        logits = model(tokens[:, read:], cache=cache, start=read)
-        read = tokens.shape[1]
-        return _last(logits)
+def _afresh(model: Transformer) -> Callable[[np.ndarray, int], np.ndarray]:
+    def next_logits(tokens: np.ndarray, ahead: int) -> np.ndarray:
+        logits = model(tokens[:, -model.config.context_length :])
+        return ops.convert_to_numpy(logits[:, -1])
 
     return next_logits
 
 
-def _last(logits: Any) -> np.ndarray:
-    return ops.convert_to_numpy(logits[:, -1])
+def _cached(model: Transformer, total: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    context = model.config.context_length
+    reader = reader_of(model, min(total, context))
+    read, state = 0, None
+
+    def next_logits(tokens: np.ndarray, ahead: int) -> np.ndarray:
+        nonlocal read, state
+        if tokens.shape[1] > context:  # positions change, so nothing can be kept
+            return reader(tokens[:, -context:], ahead=ahead)[0]
+        ahead = ahead if read else 1  # the prompt is read once
+        logits, state = reader(tokens[:, read:], read, state, ahead)
+        read = tokens.shape[1]
+        return logits
+
+    return next_logits
 
 
 def _choose(logits: Any, temperature: float, top_k: int | None, rng: Any) -> np.ndarray:

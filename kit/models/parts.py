@@ -13,6 +13,7 @@ from kit.layers import (
     Block,
     CopyingAttention,
     FeedForward,
+    Mixing,
     RotaryPositions,
     Shaping,
     SubBlock,
@@ -99,36 +100,36 @@ def _output_std(config: ModelConfig, gain: Gain) -> float:
     return config.initializer_std / math.sqrt(2 * len(config.blocks))
 
 
-def _attention(config: ModelConfig, block: BlockConfig, dtype: Any) -> Attention:
-    rotary = None
-    if config.positions == "rotary" and block.copies_map_from is None:
-        rotary = RotaryPositions(
-            config.context_length, config.rotary_base, name="rotary", dtype=dtype
-        )
+def _attention(config: ModelConfig, block: BlockConfig, dtype: Any) -> Mixing:
     slopes = alibi_slopes(block.num_heads) if config.positions == "alibi" else None
     value_width = block.value_heads * config.head_dim(block)
     value_axes = ("width", "key_value_heads")
     if starts_as_identity(block.value):
         value_axes = ("width", "heads")
-    kind = Attention if block.copies_map_from is None else CopyingAttention
-    return kind(
-        block.num_heads,
-        config.head_dim(block),
-        block.key_value_heads,
-        rotary=rotary,
-        slopes=slopes,
-        dropout=block.dropout,
-        fused=config.fused_attention,
-        std=config.initializer_std,
-        output_std=_output_std(config, block.attention_gain),
-        value_matrix=_matrix(block.value, "value", value_width, value_axes, dtype),
-        output_matrix=_matrix(
+    shared: dict[str, Any] = {
+        "num_heads": block.num_heads,
+        "head_dim": config.head_dim(block),
+        "num_key_value_heads": block.key_value_heads,
+        "slopes": slopes,
+        "dropout": block.dropout,
+        "std": config.initializer_std,
+        "output_std": _output_std(config, block.attention_gain),
+        "value_matrix": _matrix(block.value, "value", value_width, value_axes, dtype),
+        "output_matrix": _matrix(
             block.projection, "projection", config.width, ("heads", "width"), dtype
         ),
-        shaping=_shaping(config, block, dtype),
-        name="attention",
-        dtype=dtype,
-    )
+        "shaping": _shaping(config, block, dtype),
+        "name": "attention",
+        "dtype": dtype,
+    }
+    if block.copies_map_from is not None:
+        return CopyingAttention(**shared)
+    rotary = None
+    if config.positions == "rotary":
+        rotary = RotaryPositions(
+            config.context_length, config.rotary_base, name="rotary", dtype=dtype
+        )
+    return Attention(rotary=rotary, fused=config.fused_attention, **shared)
 
 
 def _matrix(

@@ -71,6 +71,12 @@ class Transformer(keras.Model):
     def call(
         self, tokens: Any, cache: Any = None, start: Any = 0, training: bool = False
     ) -> Any:
+        return self.logits(self.stream(tokens, cache, start, training))
+
+    def stream(
+        self, tokens: Any, cache: Any = None, start: Any = 0, training: bool = False
+    ) -> Any:
+        """As a call, but (batch, time, width): what the blocks leave for the head."""
         x = self.embed(tokens, start)
         keys = tokens if cache is None else cache.see(tokens, start)
         bias = self.attention_bias(keys, queries=tokens.shape[1], start=start)
@@ -85,7 +91,7 @@ class Transformer(keras.Model):
                 shared=shared[self.map_sources[index]],
                 training=training,
             )
-        return self.logits(x)
+        return x
 
     def embed(self, tokens: Any, start: Any = 0) -> Any:
         """(batch, time) tokens to the stream (batch, time, width) before the blocks."""
@@ -145,9 +151,20 @@ class Cache:
     """The tokens seen so far and one `KeyValueCache` per block."""
 
     def __init__(self, length: int, num_blocks: int):
-        self.length = length
         self.layers = [KeyValueCache(length) for _ in range(num_blocks)]
+        self.length = length
         self.tokens = None
+
+    @property
+    def state(self) -> list[Any]:
+        """All arrays that it holds, for a function without side effects."""
+        return [self.tokens, *([layer.key, layer.value] for layer in self.layers)]
+
+    @state.setter
+    def state(self, arrays: list[Any]) -> None:
+        self.tokens, *pairs = arrays
+        for layer, pair in zip(self.layers, pairs, strict=True):
+            layer.key, layer.value = pair
 
     def see(self, tokens: Any, start: Any) -> Any:
         """Note (batch, time) tokens at `start`; return all positions."""

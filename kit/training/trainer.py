@@ -119,9 +119,9 @@ class Trainer:
         model_config: The model as data.
         task: What to learn.
         config: How.
-        jit_compile: Compile the step and the scoring with XLA. By default scoring, and
-            the step where that pays: not for runs of a few steps on TensorFlow, which
-            end before XLA has started.
+        jit_compile: Compile the step and the scoring with XLA. By default where that
+            pays: not for runs of a few steps on TensorFlow, which end before XLA has
+            started.
 
     Raises:
         KitError: Model and task do not fit.
@@ -160,7 +160,7 @@ class Trainer:
             steps_per_execution=_steps_per_execution(config),
         )
         self.scorer = Scorer(self.model, dtype="float32")
-        self.scorer.compile(jit_compile=jit_compile is not False)
+        self.scorer.compile(jit_compile=self.model.jit_compile)
 
     def _make_learner(self) -> keras.Model:
         """What Keras fits: the model, or one around it with a loss of its own."""

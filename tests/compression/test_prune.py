@@ -128,10 +128,11 @@ np.save("logits.npy", np.asarray(model(np.load("ids.npy"))))
         (["--tokenizer", "large.json"], "has 31 tokens, and the model"),
         (["--sequences", "0"], "sequences=0"),
         (["--length", "1"], "length=1"),
-        pytest.param(["--rule", "thirds"], "thirds", marks=pytest.mark.slow),
-        pytest.param(["--rule", "9"], "9 of 4 attentions", marks=pytest.mark.slow),
+        (["--rule", "thirds"], "thirds"),
+        (["--rule", "9"], "9 of 4 attentions"),
     ],
 )
+@pytest.mark.slow
 def test_bad_input_is_one_line_and_nothing_is_written(extra, told, folder, capsys):
     Path("short.txt").write_text("too short")
     Path("odd.txt").write_text(TEXT + "\u00e9")
@@ -152,6 +153,7 @@ def plain_keras(path):
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, told",
     [
@@ -190,6 +192,7 @@ def test_force_replaces_only_what_the_command_writes(folder):
     assert open_model("small").model.config.blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["prune", "costs_of", "save", "render_page"])
 def test_ctrl_c_leaves_nothing_half_written(stage, folder, monkeypatch, capsys):
     def interrupted(*_, **__):
@@ -219,6 +222,7 @@ def fake_prune(model, *_, **__):
     return model, record
 
 
+@pytest.mark.slow
 def test_a_model_without_its_tokenizer_needs_one(folder, capsys):
     Path("tokenizer.json").unlink()
     assert kit_prune() == 2

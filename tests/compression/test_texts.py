@@ -98,6 +98,7 @@ def save_model(path, vocabulary):
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_training_text_says_what_tokens_mean(tmp_path):
     text = tmp_path / "rhyme.txt"
     text.write_text("one, two, buckle my shoe, three, four, open the door.\n" * 9)

@@ -155,6 +155,7 @@ def test_everything_but_one_pair_can_be_held_out():
     assert len(streamed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [True, False])
 def test_a_fixed_set_has_exactly_its_pairs(padding):
     task = Addition(

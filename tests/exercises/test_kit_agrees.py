@@ -193,6 +193,7 @@ def test_the_rate_of_a_block_is_that_of_the_schedule(scaling):
             assert found == pytest.approx(float(schedule.rate(step, ratio)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_perplexity_is_that_of_the_evaluator(model):
     tokens = np.random.default_rng(0).integers(14, size=(3, 12))
     search = Calibration(tokens, sequences=3, search_sequences=3).search_batch

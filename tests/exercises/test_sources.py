@@ -43,6 +43,16 @@ PAPERS = {
         "weight_duality",
         "test_shaped",
     ],
+    "sharing": [
+        "map_similarity",
+        "null_model",
+        "largest_gap",
+        "shared_block",
+        "three_losses",
+        "savings",
+        "which_way_round",
+        "test_sharing",
+    ],
     "sharpness": [
         "variable_groups",
         "fisher_estimate",

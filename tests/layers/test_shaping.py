@@ -117,6 +117,7 @@ def padded_in_front(config):
     return tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", MASKED)
 def test_both_forms_agree_where_a_query_sees_nothing_but_padding(mask):
     """Its map and its mean are over the padding that it sees."""
@@ -138,6 +139,7 @@ def test_a_token_of_padding_comes_out_as_it_went_in_too(mask, fused):
     assert_same(found["block_0/attention/output"], ops.convert_to_numpy(x), 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shaped", "shaped-grouped", "shaped-prefix"])
 def test_rows_of_the_shaped_map_sum_to_alpha_plus_beta_minus_gamma(name):
     model, tokens = shaken(name), some_tokens(shaken(name).config)

@@ -6,7 +6,14 @@ import pytest
 
 from tests.cases import CASES, assert_same, case_logits
 from tests.layers.layer_cases import LAYERS
-from tests.other_backend import layer_output, losses, results, weights_digest
+from tests.other_backend import (
+    CONTINUED,
+    continued,
+    layer_output,
+    losses,
+    results,
+    weights_digest,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,3 +38,10 @@ def test_logits_and_losses_agree(backend, name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_agree(backend, name):
     assert_same(results(backend)[f"layer {name}"], layer_output(name))
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_compiled_generation_agrees(backend, name):
+    np.testing.assert_array_equal(
+        results(backend)[f"continued {name}"], continued(name)
+    )

@@ -133,6 +133,7 @@ def test_the_cache_has_no_keys_where_maps_are_copied():
     assert all(layer.value is not None for layer in cache.layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["copied-grouped-rotary", "copied-shaped-alibi"])
 def test_generation_is_the_same_without_a_cache(name):
     prompt = some_tokens(CASES[name])[:, :2]
@@ -142,6 +143,7 @@ def test_generation_is_the_same_without_a_cache(name):
     np.testing.assert_array_equal(cached, fresh)
 
 
+@pytest.mark.slow
 def test_the_queries_of_the_source_learn_from_the_copy():
     """With the source's own values out of play, its map still matters."""
     model = shake(build(CASES["copied"]))

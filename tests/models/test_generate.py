@@ -88,6 +88,7 @@ def test_a_prompt_longer_than_the_context_is_read_from_its_end():
     np.testing.assert_array_equal(generate(model, long, 2)[:, -2:], short[:, -2:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [1e-3, 1.0, 50.0])
 def test_one_of_the_likeliest_one_is_greedy(temperature):
     model, prompt = shaken("pre-ln"), some_tokens(CASES["pre-ln"])[:, :2]

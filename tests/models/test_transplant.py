@@ -85,6 +85,7 @@ def test_removing_neurons_is_masking_them(name):
     assert_same(read(smaller, tokens), read(model, tokens), CUT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields, heads, key_heads",
     [
@@ -117,6 +118,7 @@ def test_removing_heads_is_masking_them(fields, heads, key_heads):
     assert_same(read(smaller, tokens), read(model, tokens), CUT)
 
 
+@pytest.mark.slow
 def test_blocks_can_change_places_and_repeat():
     model = shake(build(CASES["pre-ln"]))
     old = named_weights(model)
@@ -225,6 +227,7 @@ def test_gains_of_heads_go_with_their_heads():
     assert_same(read(new, tokens), read(model, tokens), CUT)
 
 
+@pytest.mark.slow
 def test_a_gain_that_heads_share_becomes_the_gain_of_each():
     """And back again, as long as they are equal."""
     each = CASES["shaped"]

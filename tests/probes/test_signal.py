@@ -66,6 +66,7 @@ def test_a_single_token_has_no_pair(shape):
         mean_cosine(np.zeros(shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", params(WIRINGS, ["no attention skip", "pre-ln", "sas-p"])
 )
@@ -82,6 +83,7 @@ def test_only_the_naive_skipless_stack_collapses(name, batch):
         assert max(cosine) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["causal", "full"])
 def test_attention_that_is_the_identity_keeps_the_cosines_of_the_norm(mask, batch):
     """The stream of SAS-P moves by its feed-forward alone, which starts small."""

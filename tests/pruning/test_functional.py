@@ -211,6 +211,7 @@ def test_rivals_work_as_well(method):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ("shortgpt", "window", "slice"))
 def test_what_reads_the_stream_between_blocks_says_so(method):
     with pytest.raises(KitError, match="stream between the blocks"):

@@ -55,6 +55,7 @@ def whole_loss(model, batch):
     return float(token_cross_entropy(batch.targets, model(batch.inputs)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", params(KINDS, KINDS[:2]))
 def test_the_pieces_are_the_model(name):
     config = CASES[name]
@@ -78,6 +79,7 @@ def test_a_candidate_is_the_model_without_its_parts(deep):
     assert_same(evaluator.losses(choices[::-1]), expected[::-1])
 
 
+@pytest.mark.slow
 def test_candidates_share_what_they_have_in_common(deep):
     """Without the attention of block i the blocks before it need not be run again."""
     evaluator = Evaluator(deep, batch_of(deep.config))
@@ -90,6 +92,7 @@ def test_candidates_share_what_they_have_in_common(deep):
     assert evaluator.pieces.evaluations == 14 * rows
 
 
+@pytest.mark.slow
 def test_a_block_is_traced_once_for_its_kind(deep):
     evaluator = Evaluator(deep, batch_of(deep.config))
     evaluator.losses([[], *([part] for part in parts_of(deep.config, "attention"))])
@@ -119,6 +122,7 @@ def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, monkeypatch)
     assert len(traced) == len(set(traced)) == 3 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sequences", [4, 8])
 def test_what_gives_the_scores_need_not_be_run_again_to_be_judged(
     sequences, monkeypatch
@@ -136,6 +140,7 @@ def test_what_gives_the_scores_need_not_be_run_again_to_be_judged(
     assert_same(np.log(operation.record.perplexity["before"]), expected)
 
 
+@pytest.mark.slow
 def test_scores_are_gathered_in_memory_that_does_not_grow(deep, monkeypatch):
     """Of a batch there is one stream, the one that is read and the one that is made;
     what is kept of it is a few numbers for each neuron."""
@@ -161,6 +166,7 @@ def test_scores_are_gathered_in_memory_that_does_not_grow(deep, monkeypatch):
     assert most == [2, 2]
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_wrong_stream(deep, monkeypatch):
     evaluator = Evaluator(deep, batch_of(deep.config))
     expected = evaluator.losses([[], [Part("attention", 1)]])
@@ -202,6 +208,7 @@ def test_a_model_of_nan_is_an_error(deep):
         Evaluator(broken, batch_of(deep.config)).dense()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     params(

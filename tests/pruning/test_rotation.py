@@ -28,6 +28,7 @@ def some_axes(width, columns):
     return np.linalg.qr(square)[0][:, :columns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", params(RMS, ("llama",)))
 def test_a_rotation_changes_nothing(name):
     model = model_of(name)
@@ -36,6 +37,7 @@ def test_a_rotation_changes_nothing(name):
     assert_same(read(turned, tokens), read(model, tokens), 1e-5)
 
 
+@pytest.mark.slow
 def test_what_the_stream_never_uses_can_go():
     """All that is written lies in 9 of 16 dimensions, somewhere."""
     model, axes = model_of("learned positions"), some_axes(16, 9)

@@ -45,6 +45,7 @@ def masked(name, parts=(), neurons=None):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", params(MASKED, ("pre-ln", "parallel")))
 def test_removing_parts_is_masking_them(name):
     for parts in ([Part("attention", 0)], parts_of_blocks(CASES[name], [1])):

@@ -162,6 +162,7 @@ def test_dead_neurons_go_first():
     assert_same(read(smaller, tokens), read(model, tokens), 1e-5)
 
 
+@pytest.mark.slow
 def test_of_equals_the_first_goes():
     """Attentions that write nothing are all alike."""
     model = transplant(deep(), deep_config())
@@ -241,6 +242,7 @@ def test_other_bad_requests_are_errors():
         Calibration(TOKENS, positions="answers")
 
 
+@pytest.mark.slow
 def test_a_model_of_nan_is_an_error():
     broken = shake(build(deep_config()), size=np.nan)
     with pytest.raises(KitError, match="own loss"):

@@ -45,6 +45,7 @@ def loss_of(both, tokens, targets):
     return float(both.compute_loss(x=tokens, y=targets, y_pred=both(tokens)))
 
 
+@pytest.mark.slow
 def test_the_streams_are_those_after_each_group():
     student, teacher = pair()
     tokens, targets = data()
@@ -61,6 +62,7 @@ def test_the_streams_are_those_after_each_group():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_teacher_stays_and_the_student_learns():
     student, teacher = pair(case({"dropout": 0.3}, blocks=(BLOCK,) * 4))
     old = {
@@ -80,6 +82,7 @@ def test_the_teacher_stays_and_the_student_learns():
     assert teacher.trainable and teacher.trainable_weights
 
 
+@pytest.mark.slow
 def test_the_teacher_is_in_inference_mode():
     """Dropout of the teacher is off while that of the student is on."""
     config = case().with_every_block(dropout=0.5)
@@ -104,6 +107,7 @@ def test_student_and_teacher_share_no_variable():
     assert not {id(w) for w in student.weights} & {id(w) for w in teacher.weights}
 
 
+@pytest.mark.slow
 def test_tokens_after_the_last_that_counts_change_nothing():
     both = Distillation(*pair(), DistillationConfig())
     tokens, targets = data(ignored=2)
@@ -115,6 +119,7 @@ def test_tokens_after_the_last_that_counts_change_nothing():
     assert abs(loss_of(both, other, targets) - before) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("divergence", ["reverse", "forward"])
 def test_with_every_token_keras_gives_the_same_loss(divergence):
     config = DistillationConfig(divergence=divergence)
@@ -125,6 +130,7 @@ def test_with_every_token_keras_gives_the_same_loss(divergence):
     assert loss_of(theirs, tokens, targets) == pytest.approx(ours, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_forward_is_the_loss_that_keras_calls_logits_distillation():
     student, teacher = pair()
     tokens, targets = data()
@@ -137,6 +143,7 @@ def test_forward_is_the_loss_that_keras_calls_logits_distillation():
     assert found == pytest.approx(ours, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_keras_cannot_leave_tokens_out():
     """The limit that `kit.sharing.distil` is there for."""
     student, teacher = pair()
@@ -152,6 +159,7 @@ def test_keras_cannot_leave_tokens_out():
     assert float(weighted) == loss_of(theirs, tokens, targets) > 0
 
 
+@pytest.mark.slow
 def test_keras_compares_layers_of_functional_models_only_and_freezes_the_teacher():
     student, teacher = pair()
     by_name = keras.distillation.FeatureDistillation(
@@ -163,6 +171,7 @@ def test_keras_compares_layers_of_functional_models_only_and_freezes_the_teacher
     assert not teacher.trainable_weights
 
 
+@pytest.mark.slow
 def test_models_that_do_not_fit_are_an_error():
     student, teacher = pair()
     for other, message in (

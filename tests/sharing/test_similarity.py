@@ -58,6 +58,7 @@ def test_fresh_models_are_alike_by_chance_alone():
         assert found.null[measure].min() > 0.99
 
 
+@pytest.mark.slow
 def test_scores_are_means_over_the_other_blocks_with_attention():
     model = shake(build(DEEP.with_blocks({1: ABSENT})))
     found = map_similarity(model, some_tokens(DEEP), ["cosine"])
@@ -114,6 +115,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key_heads", ORDERS)
 def test_matched_sharing_does_not_depend_on_the_numbers_of_heads(key_heads):
     config = case({"num_key_value_heads": key_heads}, positions="rotary")

@@ -43,6 +43,7 @@ def test_the_trace_of_a_diagonal_matrix_needs_one_sample():
     assert found.standard_error == 0
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_honest(matrix):
     """It has the closed form of Rademacher signs, and the misses that go with it."""
     runs = [hutchinson(matrix.__matmul__, SIZE, 50, seed) for seed in range(400)]

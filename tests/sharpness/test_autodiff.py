@@ -20,6 +20,7 @@ def by_hand(x):
     return centred / ops.sqrt(ops.mean(centred**2, axis=-1, keepdims=True) + EPSILON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMS)
 def test_a_norm_has_all_its_derivatives(name):
     """TensorFlow's own is wrong by several percent: the mean within its variance has

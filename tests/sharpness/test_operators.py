@@ -211,6 +211,7 @@ def test_targets_are_drawn_from_the_softmax(kind, from_logits):
     assert shares[1] == 0
 
 
+@pytest.mark.slow
 def test_a_frozen_layer_is_no_part_of_the_matrix():
     model, batch = small_model(), small_batch()
     whole = matrix_of(HessianOperator(model, [batch], logits_loss()))

@@ -132,6 +132,7 @@ def test_the_plan_fits_about_two_hours_on_two_cores():
         assert max(arm.cost for arm in STUDY.arms(budget)) < 330
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_from_whatever_was_run():
     names = [figure.name for figure in draw(Results(imagined_rows("full"), "full"))]
     assert names == [

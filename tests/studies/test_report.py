@@ -44,6 +44,7 @@ def kept():
     return Results(rows, "full", "committed")
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_from_outside(own, kept, tmp_path):
     text = write_report(STUDY, own, kept, tmp_path).read_text()
     page = Page(text)
@@ -54,6 +55,7 @@ def test_the_page_needs_nothing_from_outside(own, kept, tmp_path):
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
 
 
+@pytest.mark.slow
 def test_both_sides_are_shown_with_their_verdicts(own, kept, tmp_path):
     page = Page(write_report(STUDY, own, kept, tmp_path).read_text())
     for side in (own, kept):

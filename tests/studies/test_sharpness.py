@@ -114,6 +114,7 @@ def judged(rows):
     return {verdict.claim: verdict for verdict in verdicts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_claimed", [True, False])
 def test_every_claim_can_be_answered_either_way(as_claimed):
     expected = "reproduced" if as_claimed else "not reproduced"
@@ -273,6 +274,7 @@ def test_figures_are_drawn_from_whatever_was_run():
     assert set(empty) <= {"search"}
 
 
+@pytest.mark.slow
 def test_the_sentences_for_a_newcomer_follow_the_rows():
     def told(rows):
         results = Results(rows, "full")

@@ -60,6 +60,7 @@ def test_labels_tell_the_arms_apart():
     assert len(set(labels)) == len(labels)
 
 
+@pytest.mark.slow
 def test_the_plan_fits_about_two_hours_on_two_cores():
     assert STUDY.seconds("full", workers=2) < 140 * 60
     assert STUDY.seconds("quick", workers=2) < 8 * 60
@@ -118,6 +119,7 @@ def told(rows):
     return STUDY.in_short(results, judge(STUDY.claims, results))
 
 
+@pytest.mark.slow
 def test_the_sentences_for_a_newcomer_follow_the_rows():
     losses, pace, encoders, depth, cost, step, still_open = told(imagined_rows("full"))
     for gap in ("+0.000 for SAS,", "+0.100 for SAS-P without", "+1.000 for naive"):

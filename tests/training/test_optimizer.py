@@ -55,6 +55,7 @@ def moved(config, gradient):
 CONSTANT = replace(PLAIN, warmup_steps=0, schedule="constant", learning_rate=2.0**-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_gain_decays_only_with_everything(everything):
     """A matrix does in any case; without a gradient, nothing else moves them."""

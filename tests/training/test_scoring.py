@@ -66,6 +66,7 @@ def test_bfloat16_logits_are_scored_in_float32(drawn):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", params([1, 3 * 7, 100 * 7], [3 * 7]))
 def test_scores_are_the_same_in_pieces_of_any_size(together, monkeypatch):
     monkeypatch.setattr(scoring, "TOKENS_PER_CALL", together)

@@ -34,11 +34,18 @@ def invariance_arms(scale: Scale, budget: str) -> list[Arm]:
             for mask in ("full", "causal")
             for positions in ("learned", "sinusoidal", "rotary", "alibi")
         ]
-    return [_invariance_arm(scale, *row) for row in grid]
+    seeds = None if budget == "smoke" else 3
+    return [_invariance_arm(scale, seeds, *row) for row in grid]
 
 
 def _invariance_arm(
-    scale: Scale, name: str, depth: int, mask: str, skips: bool, positions: str
+    scale: Scale,
+    seeds: int | None,
+    name: str,
+    depth: int,
+    mask: str,
+    skips: bool,
+    positions: str,
 ) -> Arm:
     model = replace(
         base_model(scale, positions, blocks=depth),
@@ -64,7 +71,7 @@ def _invariance_arm(
         "task": base_task(scale, protocol=protocol).spec(),
         "train": train.to_dict(),
     }
-    return Arm(name, label + positions, spec, seconds(model, train), 3, PREPARATION)
+    return Arm(name, label + positions, spec, seconds(model, train), seeds, PREPARATION)
 
 
 def text_arms(scale: Scale, budget: str) -> list[Arm]:

@@ -1,0 +1,104 @@
+"""Reading tokens into a cache, with what is repeated compiled once."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kit.compiled import can_compile, compiled
+from kit.layers.taps import is_listening
+from kit.models.transformer import Transformer
+
+PAYS_FROM = 8
+"""Passes of one shape in which a compilation is paid back."""
+
+SHORTEST = 64
+"""Positions that cost so little that a reader makes room for them in any case."""
+
+
+class Reader:
+    """The logits of the next token, after a model has read some more tokens.
+
+    A pass is compiled where enough of the same shape are certain: those that were, and
+    those to come. What few are for runs operation by operation, and so does every pass
+    while activations are collected, and all on PyTorch.
+
+    Args:
+        model: A kit model whose mask is not full.
+        length: Positions to make room for.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(1, vocabulary_size=14, context_length=12)
+        >>> reader = Reader(build(config), length=12)
+        >>> logits, state = reader(np.zeros((2, 3), "int32"))
+        >>> logits, state = reader(np.ones((2, 1), "int32"), start=3, state=state)
+        >>> logits.shape
+        (2, 14)
+    """
+
+    def __init__(self, model: Transformer, length: int):
+        self.model = model
+        self.length = length
+        self.passes: Counter[tuple[int, ...]] = Counter()
+        self._compiled = compiled(self._read, variables=model.weights)
+
+    def __call__(
+        self, tokens: np.ndarray, start: int = 0, state: Any = None, ahead: int = 1
+    ) -> tuple[np.ndarray, Any]:
+        """Read (batch, time) tokens.
+
+        Args:
+            tokens: What comes next.
+            start: Position of the first of them.
+            state: What was returned after the tokens before; `None` before any.
+            ahead: Passes of this shape that are sure to come, with this one.
+
+        Returns:
+            Logits (batch, vocabulary_size), and the state to go on from.
+        """
+        time = tokens.shape[1]
+        room = min(1 << (time - 1).bit_length(), self.length - start)
+        shape = (len(tokens), room, state is None)
+        pays = self.passes[shape] + ahead >= PAYS_FROM
+        self.passes[shape] += 1
+        if pays and can_compile() and not is_listening():
+            # Nobody sees the tokens that fill up the room: they are in the future, and
+            # written over before it comes.
+            tokens = np.pad(tokens, [(0, 0), (0, room - time)])
+            last, at = np.array([time - 1], "int32"), np.array(start, "int32")
+            logits, state = self._compiled(tokens, last, at, state)
+        else:
+            logits, state = self._read(tokens, [time - 1], start, state)
+        return ops.convert_to_numpy(logits), state
+
+    def _read(self, tokens: Any, last: Any, start: Any, state: Any) -> tuple[Any, Any]:
+        cache = self.model.new_cache(self.length)
+        if state is not None:
+            cache.state = state
+        x = self.model.stream(tokens, cache, start)
+        logits = self.model.logits(ops.take(x, last, axis=1))
+        return logits[:, 0], cache.state
+
+
+def reader_of(model: Transformer, length: int) -> Reader:
+    """The reader of a model with room for `length` positions or some more.
+
+    It stays with the model, so that what is compiled is compiled once. Few lengths are
+    made: powers of two, and the context.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> model = build(ModelConfig.uniform(1, vocabulary_size=9, context_length=99))
+        >>> [reader_of(model, length).length for length in (10, 70)]
+        [64, 99]
+    """
+    rounded = max(SHORTEST, 1 << (length - 1).bit_length())
+    length = min(rounded, model.config.context_length)
+    readers: dict[int, Reader] = model.__dict__.setdefault("_readers", {})
+    if length not in readers:
+        readers[length] = Reader(model, length)
+    return readers[length]

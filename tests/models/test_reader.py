@@ -1,0 +1,142 @@
+"""What generation compiles gives the logits of the model, and is made once."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from kit.config import ModelConfig
+from kit.layers import Collector
+from kit.models import build, generate
+from kit.models.reader import PAYS_FROM, SHORTEST, Reader, reader_of
+from tests.cases import (
+    CASES,
+    TIME,
+    assert_same,
+    case_logits,
+    causal_cases,
+    read,
+    shake,
+    shaken,
+    some_tokens,
+)
+from tests.contract import params, save_and_load
+
+# Between them these hold all that depends on the position of a token.
+QUICK = ("copied-grouped-rotary", "sas-p-prefix-padding")
+MORE = (
+    "pre-ln",
+    "sinusoidal",
+    "no-positions",
+    "fused-grouped-alibi",
+    "padding-prefix-alibi",
+    "sas-p-fused",
+    "shaped-alibi",
+    "copied-from-afar",
+    "mixed-blocks",
+    "no-blocks",
+)
+NEEDS_GRAPHS = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="counts graphs of TensorFlow"
+)
+
+
+def read_on(reader, tokens, chunks, ahead):
+    """The logits after each chunk, (batch, chunks, vocabulary_size)."""
+    start, state, pieces = 0, None, []
+    for size in chunks:
+        piece = tokens[:, start : start + size]
+        logits, state = reader(piece, start, state, ahead)
+        pieces.append(logits)
+        start += size
+    return np.stack(pieces, axis=1)
+
+
+@pytest.mark.parametrize("ahead", [1, PAYS_FROM], ids=["one-by-one", "compiled"])
+@pytest.mark.parametrize("name", params(QUICK + MORE, QUICK))
+def test_what_is_read_in_pieces_is_what_is_read_at_once(name, ahead):
+    tokens = some_tokens(CASES[name])
+    chunks = [5, *[1] * (TIME - 5)]  # a prompt whose length is no power of two
+    found = read_on(Reader(shaken(name), TIME), tokens, chunks, ahead)
+    assert_same(found, case_logits(name)[:, 4:])
+
+
+def test_a_case_of_every_position_and_mask_is_among_them():
+    configs = [CASES[name] for name in QUICK + MORE]
+    assert set(QUICK + MORE) <= set(causal_cases())
+    for field in ("positions", "mask"):
+        known = {getattr(config, field) for config in CASES.values()} - {"full"}
+        assert {getattr(config, field) for config in configs} == known
+
+
+LONG = replace(CASES["copied"], context_length=2 * PAYS_FROM)
+STEPS = LONG.context_length - 1
+
+
+def traces(model):
+    (reader,) = model._readers.values()
+    return reader._compiled.experimental_get_tracing_count()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """One that has generated for long, and so was compiled for one token."""
+    model = shake(build(LONG))
+    generate(model, [1], STEPS)
+    return model
+
+
+@NEEDS_GRAPHS
+def test_a_step_is_compiled_once_and_short_runs_use_it(model):
+    assert traces(model) == 1
+    generate(model, [2], STEPS)
+    generate(model, [2, 3, 4], STEPS - 2)
+    assert traces(model) == 1
+
+
+@NEEDS_GRAPHS
+def test_nothing_is_compiled_for_a_few_tokens():
+    model = shake(build(LONG))
+    generate(model, [1], PAYS_FROM)
+    assert traces(model) == 0
+    generate(model, [1], 2)
+    assert traces(model) == 1
+
+
+def test_what_is_compiled_sees_new_weights(model):
+    before = generate(model, [1], STEPS)
+    shake(model, seed=3)
+    after = generate(model, [1], STEPS)
+    np.testing.assert_array_equal(after, generate(model, [1], STEPS, use_cache=False))
+    assert (after != before).any()
+
+
+def test_activations_can_be_collected_while_tokens_are_generated(model):
+    with Collector("block_1/attention/map") as collector:
+        generate(model, [1], STEPS)
+    (attention_map,) = collector.values.values()
+    assert tuple(attention_map.shape) == (1, 4, 1, LONG.context_length)
+
+
+def test_a_model_that_has_generated_is_saved_as_before(model, tmp_path):
+    again = save_and_load(model, tmp_path / "model.keras")
+    tokens = some_tokens(model.config)
+    assert_same(read(again, tokens), read(model, tokens))
+
+
+@pytest.mark.slow
+def test_what_is_read_beyond_the_context_is_compiled_too():
+    model, steps = shake(build(CASES["copied"])), TIME + PAYS_FROM
+    cached, fresh = (
+        generate(model, [[1], [2]], steps, use_cache=use) for use in (True, False)
+    )
+    np.testing.assert_array_equal(cached, fresh)
+
+
+def test_lengths_of_one_power_of_two_share_what_is_compiled():
+    sizes = {"vocabulary_size": 9, "width": 8}
+    model = build(ModelConfig.uniform(1, context_length=200, **sizes))
+    found = {length: reader_of(model, length).length for length in (1, 64, 65, 129)}
+    assert found == {1: SHORTEST, 64: 64, 65: 128, 129: 200}
+    assert reader_of(model, 66) is reader_of(model, 127)
