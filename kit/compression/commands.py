@@ -8,25 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kit.errors import KitError
+
 if TYPE_CHECKING:
     from kit.compression.outcome import Outcome
 
 Model = Annotated[
     str, typer.Argument(help="A .keras file of a kit model, or a checkpoint's name.")
 ]
-Text = Annotated[
-    str,
-    typer.Option(
-        help="Text that pruning looks at: a UTF-8 file, a corpus such as docs, or "
-        "token ids as .npy or .npz."
-    ),
+KINDS = "a UTF-8 file, a corpus such as docs, or token ids as .npy or .npz."
+Text = Annotated[str, typer.Option(help=f"Text that pruning looks at: {KINDS}")]
+Lesson = Annotated[
+    str, typer.Option(help=f"Text that the model looks at and learns from: {KINDS}")
 ]
 HeldOut = Annotated[
     str | None,
     typer.Option(
         help="Text that both models are judged by; default the last fifth of the "
-        "calibration text, which is held out."
+        "other text, which is held out."
     ),
+]
+Folder = Annotated[Path, typer.Option(help="Folder for the smaller model.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what a former run left there.")
 ]
 Tokens = Annotated[
     str | None,
@@ -35,6 +39,8 @@ Tokens = Annotated[
         "what lies beside the model."
     ),
 ]
+RULES = "most-similar, largest-gap, least-similar or random"
+MEASURES = "cosine, rows or jensen-shannon"
 METHODS = (
     "2ssp, stage-1, attention, shortgpt, window, blockpruner, evopress, slice, "
     "magnitude or random"
@@ -42,14 +48,15 @@ METHODS = (
 
 
 def register(app: typer.Typer) -> None:
-    """Add `kit prune` to the command line."""
+    """Add `kit prune` and `kit share` to the command line."""
     app.command()(prune)
+    app.command()(share)
 
 
 def prune(
     model: Model,
     calibration: Text,
-    out: Annotated[Path, typer.Option(help="Folder for the smaller model.")],
+    out: Folder,
     sparsity: Annotated[
         float, typer.Option(help="Share of the blocks' parameters to remove.")
     ] = 0.25,
@@ -74,9 +81,7 @@ def prune(
         float | None, typer.Option(help="Of the rule 2ssp; 1.5 by default.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace what a former run left there.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Make a trained model smaller, without any training."""
     from kit.compression.prune import prune_file
@@ -99,6 +104,99 @@ def prune(
             command=["kit", *sys.argv[1:]],
         )
     show(done)
+
+
+def share(
+    model: Model,
+    data: Lesson,
+    out: Folder,
+    rate: Annotated[
+        float, typer.Option(help="Share of the attention maps that are copied.")
+    ] = 0.4,
+    rule: Annotated[
+        str, typer.Option(help=f"Which blocks copy: {RULES}.")
+    ] = "most-similar",
+    blocks: Annotated[
+        str | None,
+        typer.Option(help="These blocks copy, such as 2,3,5; takes the rate's place."),
+    ] = None,
+    measure: Annotated[
+        str, typer.Option(help=f"Of the similarity: {MEASURES}.")
+    ] = "cosine",
+    match_heads: Annotated[
+        bool, typer.Option("--match-heads", help="Copy to the heads that fit best.")
+    ] = False,
+    steps: Annotated[int, typer.Option(help="Of the distillation; 0 for none.")] = 200,
+    adjust_steps: Annotated[
+        int | None,
+        typer.Option(help="Of the training after it; default a quarter of them."),
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="The highest of each training.")
+    ] = 1e-4,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Sequences of a step; 16, or what fits.")
+    ] = None,
+    divergence: Annotated[
+        str, typer.Option(help="Of the soft labels: reverse or forward.")
+    ] = "reverse",
+    labels: Annotated[
+        str, typer.Option(help="The hard labels: teacher or true.")
+    ] = "teacher",
+    evaluate: HeldOut = None,
+    tokenizer: Tokens = None,
+    sequences: Annotated[
+        int, typer.Option(help="Sequences whose maps are looked at.")
+    ] = 16,
+    length: Annotated[
+        int | None,
+        typer.Option(help="Tokens of each; default what the model reads, up to 512."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
+    force: Force = False,
+) -> None:
+    """Let blocks of a trained model copy attention maps, and train what is left."""
+    from kit.compression.share import share_file
+    from kit.sharing import DistillationConfig
+
+    settings = {
+        "rule": rule,
+        "blocks": _numbers(blocks),
+        "measure": measure,
+        "match": match_heads,
+        "losses": DistillationConfig(divergence=divergence, labels=labels),
+        "sequences": sequences,
+        "seed": seed,
+    }
+    with interruptible():
+        done = share_file(
+            model,
+            data,
+            out,
+            rate=rate,
+            steps=steps,
+            adjust_steps=adjust_steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            evaluate=evaluate,
+            tokenizer=tokenizer,
+            length=length,
+            force=force,
+            settings=settings,
+            command=["kit", *sys.argv[1:]],
+        )
+    show(done)
+
+
+def _numbers(blocks: str | None) -> list[int] | None:
+    """`2,3,5` as a list."""
+    if blocks is None:
+        return None
+    if not all(part.strip().isdigit() for part in blocks.split(",")):
+        raise KitError(
+            f"--blocks {blocks!r} is no list of blocks", "Give numbers, such as 2,3,5"
+        )
+    return [int(part) for part in blocks.split(",")]
 
 
 def _number_or_name(rule: str | None) -> Any:

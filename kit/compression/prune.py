@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.compression.costs import Costs, compared, costs_of
+from kit.compression.figures import costs_figure
 from kit.compression.models import Trained, open_model
 from kit.compression.outcome import Outcome, deliver, doubts
 from kit.compression.output import check_output, check_space
@@ -148,17 +149,8 @@ def _what_went(old: ModelConfig, new: ModelConfig, record: Record) -> str:
 def _figures(
     config: ModelConfig, record: Record, before: Costs, after: Costs
 ) -> list[Figure]:
-    shares = {
-        "parameters": after.parameters / before.parameters,
-        "of the blocks": after.block_parameters / before.block_parameters,
-        "FLOPs": after.flops / before.flops,
-    }
-    perplexities = before.perplexity, after.perplexity
     found = [
-        Figure(
-            "What is left of the model, and the perplexity of held-out text.",
-            partial(draw.before_and_after, shares, perplexities),
-        ),
+        costs_figure(before, after),
         Figure(
             "The blocks from first to last. A cross is an attention that went; the "
             "filled part of a feed-forward is the share of its neurons that stayed.",

@@ -20,6 +20,7 @@ SEARCH_TOKENS = 2048  # what removals of whole parts are judged by, likewise
 JUDGED_TOKENS = 2**14  # enough for two digits of a perplexity
 LEAST_TOKENS = 64
 ARRAYS = (".npy", ".npz")
+Tokens = Batch | np.ndarray  # sequences with targets, or a stream (tokens,)
 
 
 class Texts(NamedTuple):
@@ -82,31 +83,59 @@ def read_texts(
         ((34, 12), (8, 12))
     """
     whole("sequences", sequences)
-    longest = LONGEST if length is None else whole("length", length, least=2)
-    data, last = _read(calibration, trained), f"the last {HELD_OUT:.0%}"
-    if evaluate:
-        judged, where, source = _read(evaluate, trained), calibration, evaluate
-    else:
-        data, judged = _split(data, calibration)
-        where = f"the rest of {calibration}"
-        source = f"{last} of {calibration}, which nothing else was done with"
-    config = trained.model.config
-    time = min(config.context_length, longest, len(_text(data)), len(_text(judged)))
+    parts, config = read_parts(trained, calibration, evaluate), trained.model.config
+    time = common_length(parts, config, LONGEST, length)
     search = -(-SEARCH_TOKENS // time)
-    shown = _sequences(data, time, max(sequences, search), config)
-    held_out = _sequences(judged, time, max(1, JUDGED_TOKENS // time), config)
+    shown = sequences_of(parts.data, time, max(sequences, search), config)
+    held_out = sequences_of(parts.judged, time, max(1, JUDGED_TOKENS // time), config)
     count, time = shown.inputs.shape
-    used = Calibration(shown, count, min(count, search))
-    used.check(config)
-    Calibration(held_out, 1, len(held_out.inputs)).check(config)
     about = {
-        "calibration": f"{count} sequences of {time} tokens from {where}",
-        "held_out": f"{held_out.inputs.size:,} tokens from {source}",
+        "calibration": f"{count} sequences of {time} tokens from {parts.where}",
+        "held_out": f"{held_out.inputs.size:,} tokens from {parts.source}",
     }
-    return Texts(used, held_out, about)
+    return Texts(Calibration(shown, count, min(count, search)), held_out, about)
 
 
-def _read(source: str, trained: Trained) -> Batch | np.ndarray:
+class Parts(NamedTuple):
+    """What a model sees, and what judges it; they share no token.
+
+    Args:
+        data: The first.
+        judged: The second.
+        where: In words, where the first comes from.
+        source: Likewise the second.
+
+    Example:
+        >>> Parts(data=None, judged=None, where="docs", source="docs").where
+        'docs'
+    """
+
+    data: Tokens
+    judged: Tokens
+    where: str
+    source: str
+
+
+def read_parts(trained: Trained, data: str, evaluate: str | None = None) -> Parts:
+    """The tokens of a text, and those of another one or of its own end."""
+    read = _read(data, trained)
+    if evaluate:
+        return Parts(read, _read(evaluate, trained), data, evaluate)
+    last = f"the last {HELD_OUT:.0%} of {data}, which nothing else was done with"
+    first, end = _split(read, data)
+    return Parts(first, end, f"the rest of {data}", last)
+
+
+def common_length(
+    parts: Parts, config: ModelConfig, longest: int, length: int | None = None
+) -> int:
+    """Tokens of a sequence that the model and both parts are long enough for."""
+    asked = longest if length is None else whole("length", length, least=2)
+    rows = (x.inputs[0] if isinstance(x, Batch) else x for x in parts[:2])
+    return min(config.context_length, asked, *map(len, rows))
+
+
+def _read(source: str, trained: Trained) -> Tokens:
     """A stream of token ids (tokens,), or sequences with targets."""
     if Path(source).suffix in ARRAYS:
         return _read_arrays(Path(source).expanduser())
@@ -138,7 +167,7 @@ def _tokens(corpus: Corpus, trained: Trained) -> np.ndarray:
     return np.concatenate(documents)
 
 
-def _read_arrays(path: Path) -> Batch | np.ndarray:
+def _read_arrays(path: Path) -> Tokens:
     try:
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):
@@ -157,7 +186,7 @@ def _read_arrays(path: Path) -> Batch | np.ndarray:
         ) from None
 
 
-def _split(data: Batch | np.ndarray, name: str) -> tuple[Batch | np.ndarray, ...]:
+def _split(data: Tokens, name: str) -> tuple[Tokens, Tokens]:
     """The beginning and the end, which share no token."""
     rows = data.inputs if isinstance(data, Batch) else data
     cut = len(rows) - max(1, round(len(rows) * HELD_OUT))
@@ -172,18 +201,13 @@ def _split(data: Batch | np.ndarray, name: str) -> tuple[Batch | np.ndarray, ...
     return data[:cut], data[cut:]
 
 
-def _text(data: Batch | np.ndarray) -> np.ndarray:
-    """What is cut into sequences; of a batch, the first of them."""
-    return data.inputs[0] if isinstance(data, Batch) else data
-
-
-def _sequences(
-    data: Batch | np.ndarray, time: int, most: int, config: ModelConfig
-) -> Batch:
-    """Up to `most` sequences, spread evenly."""
+def sequences_of(data: Tokens, time: int, most: int, config: ModelConfig) -> Batch:
+    """Up to `most` sequences, spread evenly, which the model can read."""
     if isinstance(data, Batch):
         places = _spread(len(data.inputs), most)
-        return Batch(data.inputs[places], data.targets[places])
+        found = Batch(data.inputs[places], data.targets[places])
+        Calibration(found, 1, len(places)).check(config)
+        return found
     if config.mask != "causal":
         raise KitError(
             f'with mask="{config.mask}" the model sees the next token of a text, so it '
@@ -197,7 +221,9 @@ def _sequences(
             f"Give one with {LEAST_TOKENS} tokens or more in each of its parts",
         )
     starts = _spread(len(data) // time, most) * time
-    return Calibration(data[starts[:, None] + np.arange(time)], 1).batch
+    windows = Calibration(data[starts[:, None] + np.arange(time)], 1, len(starts))
+    windows.check(config)
+    return windows.batch
 
 
 def _spread(count: int, most: int) -> np.ndarray:

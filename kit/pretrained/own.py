@@ -13,14 +13,14 @@ import numpy as np
 
 import kit
 from kit.config import ModelConfig
-from kit.data import Addition, Batch, Task
+from kit.data import Addition, Batch
 from kit.data.files import write_atomically
 from kit.data.tokenizers import Tokenizer, tokenizer_from_dict
 from kit.errors import KitError
 from kit.models import Transformer, build, named_weights
 from kit.pretrained.fetching import sha256_of
 from kit.pretrained.own_cards import FOLDER, card
-from kit.training import Scorer, TrainConfig
+from kit.training import TrainConfig, evaluate
 
 WEIGHT, HELD_OUT = "weights/", "held_out/"
 ROW = "positions/table"  # one for each position: the only one that context cuts
@@ -84,13 +84,6 @@ def held_out(name: str, folder: Path = FOLDER) -> Batch:
     return Batch(*(part.astype("int32") for part in parts))
 
 
-def metrics(model: Transformer, task: Task) -> dict[str, float]:
-    """Those of a model on the held-out data of its task."""
-    batch, scorer = task.validation(), Scorer(model)
-    scorer.compile(jit_compile=True)
-    return task.metrics(scorer.score(batch), batch.targets)
-
-
 def write(
     name: str,
     model: Transformer,
@@ -129,7 +122,7 @@ def write(
         "task": task.spec(),
         "train": how.to_dict(),
         "data": {"fingerprint": task.fingerprint, "source": source},
-        "held_out": metrics(model, task),
+        "held_out": evaluate(model, task),
         "parameters": model.count_params(),
         "weights": {
             "file": file.name,

@@ -1,10 +1,9 @@
 """What pruning did to a model, as pictures drawn from the record."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
@@ -185,40 +184,6 @@ def judged_parts(scores: Mapping[str, float], record: Record) -> Picture:
     ax.bar(range(len(names)), list(scores.values()), color=colors, width=0.78)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
     ax.set(xlabel="block" if whole else "first block of the window", ylabel="score")
-    return figure
-
-
-def before_and_after(
-    shares: Mapping[str, float], perplexities: Sequence[float]
-) -> Picture:
-    """What is left of each cost, and the perplexity before and after.
-
-    Args:
-        shares: Name of a cost to the share of it that is left.
-        perplexities: On held-out text, before and after.
-
-    Example:
-        >>> len(before_and_after({"parameters": 0.7}, (9.5, 14.0)).axes)
-        2
-    """
-    figure, (row,) = new_figure(2.5, 2, 1, width_ratios=[3, 2])
-    ax, places = row[0], range(len(shares))
-    ax.barh(places, [1.0] * len(shares), height=0.6, fill=False, edgecolor=GREY, lw=0.8)
-    ax.barh(places, list(shares.values()), height=0.6, color=SKY)
-    ink = matplotlib.rcParams["text.color"]
-    for place, share in zip(places, shares.values(), strict=True):
-        ax.text(0.03, place, f"{share:.0%}", va="center", color="black", weight="bold")
-    ax.set_yticks(places, list(shares))
-    ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0%}"))
-    ax.set(xlim=(0, 1.03), title="what is left")
-    ax.grid(axis="y", visible=False)
-    ax, heights = row[1], [p if math.isfinite(p) else 0.0 for p in perplexities]
-    bars = ax.bar(["before", "after"], heights, width=0.6, color=[GREY, BLUE])
-    words = [f"{p:.4g}" for p in perplexities]
-    ax.bar_label(bars, words, color=ink, padding=2)
-    ax.set(title="perplexity", ylim=(0, 1.15 * max(*heights, 1e-9)))
-    ax.grid(axis="x", visible=False)
     return figure
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from kit.models import Transformer
-from kit.sharing.share import Heads
+from kit.sharing.share import Heads, followers
 from kit.sharing.similarity import maps_of
 
 
@@ -18,7 +18,8 @@ def match_heads(
     EchoAtt (2409.14595) copies head by head in the order of their numbers, which mean
     nothing. Here each head of the copying block gets the source's map that is most like
     its own, each map once, so that the sum of the cosines is largest. Heads with common
-    values stay together: groups are matched, and heads within groups.
+    values stay together: groups are matched, and heads within groups. What copied from
+    one of the blocks before takes over its order.
 
     Args:
         model: Before anything is shared.
@@ -42,6 +43,8 @@ def match_heads(
         groups = model.config.blocks[block].key_value_heads
         heads, key_value_heads = assign(similarity, groups)
         found[block] = {"heads": heads, "key_value_heads": key_value_heads}
+    for block, source in followers(model.config, copies).items():
+        found[block] = found[source]
     return found
 
 

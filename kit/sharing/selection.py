@@ -11,14 +11,48 @@ here. Where the text is silent, this holds:
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 
 import numpy as np
 
 from kit.checks import whole
-from kit.errors import KitError
+from kit.errors import KitError, known
 
 Copies = dict[int, int]
 Scores = Mapping[int, float]
+RULES = ("most-similar", "largest-gap", "least-similar", "random")
+
+
+def choose(
+    scores: Scores, count: int, rule: str = "most-similar", seed: int = 0
+) -> Copies:
+    """A number of blocks that copy, by one of the rules here.
+
+    The largest gap has the k >= 2 whose groups come nearest to that number.
+
+    Args:
+        scores: Of all blocks with a map of their own.
+        count: How many copy.
+        rule: A name of `RULES`; the last two are controls.
+        seed: Of `"random"`.
+
+    Raises:
+        KitError: There is no such rule, or it does not find as many.
+
+    Example:
+        >>> choose({0: 0.16, 1: 0.75, 2: 0.77, 3: 0.74, 4: 0.31}, 1, "largest-gap")
+        {2: 1}
+    """
+    known("rule", rule, RULES)
+    if not count:
+        return {}
+    if rule == "largest-gap":
+        inner = inner_blocks(scores)
+        found = [consecutive(inner, k) for k in range(2, len(inner) + 1)]
+        return min(found, key=lambda copies: abs(len(copies) - count))
+    if rule == "random":
+        return at_random(list(scores), count, seed)
+    return (most_similar if rule == "most-similar" else least_similar)(scores, count)
 
 
 def inner_blocks(scores: Scores) -> list[int]:
@@ -34,15 +68,12 @@ def inner_blocks(scores: Scores) -> list[int]:
         >>> inner_blocks({0: 0.16, 1: 0.75, 2: 0.77, 3: 0.74, 4: 0.31})
         [1, 2, 3]
     """
-    ranked = np.sort(list(scores.values()))
     runs: list[list[int]] = [[]]
-    if len(ranked) > 1:
-        cut = ranked[np.argmax(np.diff(ranked)) + 1]
-        for block in sorted(scores):
-            if scores[block] >= cut:
-                runs[-1].append(block)
-            else:
-                runs.append([])
+    for block in sorted(scores):
+        if scores[block] >= largest_gap(scores):
+            runs[-1].append(block)
+        else:
+            runs.append([])
     longest = max(runs, key=len)
     if len(longest) < 2:
         shown = ", ".join(f"{block}: {score:.3f}" for block, score in scores.items())
@@ -51,6 +82,19 @@ def inner_blocks(scores: Scores) -> list[int]:
             "Name the blocks with by_list, or take most_similar",
         )
     return longest
+
+
+def largest_gap(scores: Scores) -> float:
+    """The score above the largest gap between sorted scores.
+
+    Example:
+        >>> largest_gap({0: 0.16, 1: 0.75, 2: 0.77, 3: 0.74, 4: 0.31})
+        0.74
+    """
+    ranked = np.sort(list(scores.values()))
+    if len(ranked) < 2:
+        return inf
+    return float(ranked[np.argmax(np.diff(ranked)) + 1])
 
 
 def consecutive(blocks: Sequence[int], k: int) -> Copies:

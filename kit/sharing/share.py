@@ -1,11 +1,14 @@
 """The second step of EchoAtt, copy: blocks that take over the map of an earlier one."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kit.config import ModelConfig
 from kit.errors import KitError
-from kit.models import Transformer, transplant
+from kit.models import Transformer, flops_per_token, transplant
 
 Heads = Mapping[int, Mapping[str, list[int]]]
 
@@ -31,6 +34,8 @@ class Savings(NamedTuple):
 def shared_config(config: ModelConfig, copies: Mapping[int, int]) -> ModelConfig:
     """The config with blocks that copy maps.
 
+    What copied from one of them before follows it to its source.
+
     Args:
         config: Of the model.
         copies: Block to the earlier block whose map it copies.
@@ -40,11 +45,30 @@ def shared_config(config: ModelConfig, copies: Mapping[int, int]) -> ModelConfig
 
     Example:
         >>> config = ModelConfig.uniform(4, vocabulary_size=14, context_length=12)
-        >>> shared_config(config, {2: 1}).blocks[2].copies_map_from
-        1
+        >>> once = shared_config(config, {2: 1})
+        >>> [block.copies_map_from for block in shared_config(once, {1: 0}).blocks]
+        [None, 0, 0, None]
     """
-    edits = {block: {"copies_map_from": source} for block, source in copies.items()}
+    moved = {b: copies[source] for b, source in followers(config, copies).items()}
+    edits = {
+        block: {"copies_map_from": to} for block, to in (moved | {**copies}).items()
+    }
     return config.with_blocks(edits)
+
+
+def followers(config: ModelConfig, copies: Mapping[int, int]) -> dict[int, int]:
+    """Blocks that copy, before anything is shared, from one that is about to copy.
+
+    Example:
+        >>> config = ModelConfig.uniform(4, vocabulary_size=14, context_length=12)
+        >>> followers(shared_config(config, {2: 1}), {1: 0})
+        {2: 1}
+    """
+    return {
+        index: source
+        for index, source in enumerate(block.copies_map_from for block in config.blocks)
+        if source is not None and source in copies and index not in copies
+    }
 
 
 def share(
@@ -71,9 +95,8 @@ def share(
         >>> savings == savings_of(config, {2: 1}).parameters == 2 * 64 * 64
         True
     """
-    kept: dict[int, Any] = {
-        block: order for block, order in (heads or {}).items() if block in copies
-    }
+    changed = {*copies, *followers(model.config, copies)}
+    kept: dict[int, Any] = {b: x for b, x in (heads or {}).items() if b in changed}
     return transplant(model, shared_config(model.config, copies), kept=kept)
 
 
@@ -114,3 +137,45 @@ def savings_of(
         flops += 2 * (matrices + scores)
         cached += block.key_value_heads * head_dim
     return Savings(parameters, flops, cached)
+
+
+def saved_by(model: Transformer, smaller: Transformer, time: int) -> Savings:
+    """The same, counted on two models: their weights, operations and caches.
+
+    Args:
+        model: Before.
+        smaller: After.
+        time: Tokens per sequence.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(4, vocabulary_size=14, context_length=12)
+        >>> model = build(config)
+        >>> saved_by(model, share(model, {2: 1}), 12) == savings_of(config, {2: 1}, 12)
+        True
+    """
+    pair = model, smaller
+    parameters, smaller_parameters = (each.count_params() for each in pair)
+    flops, smaller_flops = (flops_per_token(each.config, time) for each in pair)
+    cached, smaller_cached = (cached_per_token(each) for each in pair)
+    return Savings(
+        parameters - smaller_parameters, flops - smaller_flops, cached - smaller_cached
+    )
+
+
+def cached_per_token(model: Transformer) -> int:
+    """Numbers that generation remembers of a token; 0 where there is no cache.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(4, vocabulary_size=14, context_length=12)
+        >>> cached_per_token(build(config)) == 4 * 2 * 64
+        True
+    """
+    if model.config.mask == "full":
+        return 0
+    length = max(1, model.config.prefix_length or 0)
+    cache = model.new_cache(length)
+    model(np.zeros((1, length), "int32"), cache=cache, start=0)
+    rooms: list[Any] = [x for layer in cache.layers for x in (layer.key, layer.value)]
+    return sum(math.prod(room.shape) for room in rooms if room is not None) // length

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -44,6 +45,16 @@ class MapSimilarity:
         value, null = self.values[measure], self.null[measure]
         left = np.maximum(1 - null, 1e-9)  # nothing is left where all maps are flat
         return (value - null) / left
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "blocks": self.blocks,
+            **{
+                name: {measure: x.tolist() for measure, x in matrices.items()}
+                for name, matrices in (("values", self.values), ("null", self.null))
+            },
+        }
 
     def _means(self, matrices: Matrices, measure: str) -> dict[int, float]:
         matrix = matrices[known("measure", measure, matrices)]

@@ -6,7 +6,7 @@ from kit.lazy import lazy
 from kit.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from kit.training.scoring import Scorer, token_cross_entropy
+    from kit.training.scoring import Scorer, evaluate, token_cross_entropy
     from kit.training.trainer import Observe, Run, Trainer, train
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Scorer",
     "TrainConfig",
     "Trainer",
+    "evaluate",
     "token_cross_entropy",
     "train",
 ]
@@ -23,5 +24,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     dict.fromkeys(("Observe", "Run", "Trainer", "train"), "kit.training.trainer")
-    | dict.fromkeys(("Scorer", "token_cross_entropy"), "kit.training.scoring"),
+    | dict.fromkeys(
+        ("Scorer", "evaluate", "token_cross_entropy"), "kit.training.scoring"
+    ),
 )

@@ -1,16 +1,19 @@
 """The loss, and scores of every token, inside one compiled function."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from kit.data import IGNORED, Batch, Scores
+from kit.data import IGNORED, Batch, Scores, Task
 from kit.training.feeding import feed
 
-# One compiled shape: large enough to use the cores, small enough for a laptop.
+# One compiled shape: large enough to use the cores, small enough for a laptop, where
+# the logits of a large vocabulary are what counts: 256 MiB.
 TOKENS_PER_CALL = 2**14
+LOGITS_PER_CALL = 2**26
 
 
 def token_losses(targets: Any, logits: Any) -> Any:
@@ -76,13 +79,64 @@ class Scorer(keras.Model):
         losses = token_losses(targets, logits)
         return ops.stack([losses, ops.cast(correct, "float32")], axis=-1)
 
-    def score(self, batch: Batch) -> Scores:
-        """Scores of a batch of any size, computed in chunks of one shape."""
+    def score(
+        self, batch: Batch, progress: Callable[[float], None] | None = None
+    ) -> Scores:
+        """Scores of a batch of any size, computed in chunks of one shape.
+
+        Args:
+            batch: Inputs and targets.
+            progress: Called with the share done.
+        """
         count, time = batch.inputs.shape
-        size = max(1, min(count, TOKENS_PER_CALL // time))
+        size = max(1, min(count, self._tokens_per_call // time))
         missing = -count % size
         inputs = np.pad(batch.inputs, ((0, missing), (0, 0)))
         targets = np.pad(batch.targets, ((0, missing), (0, 0)), constant_values=IGNORED)
         data = feed(size, {"inputs": inputs, "targets": targets})
-        both = self.predict(**data, verbose=0)[:count]
+        told = [_Told(progress, len(inputs) // size)] if progress else []
+        both = self.predict(**data, verbose=0, callbacks=told)[:count]
         return Scores(both[..., 0], both[..., 1] > 0.5)
+
+    @property
+    def _tokens_per_call(self) -> int:
+        config = getattr(self.model, "config", None)
+        vocabulary = config.vocabulary_size if config else 1
+        return min(TOKENS_PER_CALL, LOGITS_PER_CALL // vocabulary)
+
+
+class _Told(keras.callbacks.Callback):
+    """Tells the share of the calls that are done."""
+
+    def __init__(self, progress: Callable[[float], None], calls: int):
+        super().__init__()
+        self.progress, self.calls = progress, calls
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.progress((batch + 1) / self.calls)
+
+
+def evaluate(
+    model: keras.Model, task: Task, progress: Callable[[float], None] | None = None
+) -> dict[str, float]:
+    """The metrics of a model on the held-out data of a task.
+
+    Args:
+        model: A kit model.
+        task: Whose data.
+        progress: Called with the share done.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.data import Addition
+        >>> from kit.models import build
+        >>> task = Addition(digits=1, validation_pairs=8)
+        >>> config = ModelConfig.uniform(
+        ...     1, width=16, vocabulary_size=14, context_length=task.context_length
+        ... )
+        >>> sorted(evaluate(build(config), task))[-2:]
+        ['perplexity', 'token_accuracy']
+    """
+    batch, scorer = task.validation(), Scorer(model, dtype="float32")
+    scorer.compile(jit_compile=True)
+    return task.metrics(scorer.score(batch, progress), batch.targets)

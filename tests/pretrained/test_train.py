@@ -8,8 +8,8 @@ from kit.data.corpora import Corpus
 from kit.errors import KitError
 from kit.models import named_weights
 from kit.pretrained import train
-from kit.pretrained.own import held_out, metrics, read_model, read_tokenizer
-from kit.training import TrainConfig, Trainer
+from kit.pretrained.own import held_out, read_model, read_tokenizer
+from kit.training import TrainConfig, Trainer, evaluate
 
 TEXT = Corpus("rhyme", ("one two buckle my shoe, three four shut the door\n" * 60,))
 SHORT = TrainConfig(steps=4, batch_size=8, warmup_steps=0, evaluate_every=4)
@@ -42,7 +42,7 @@ def made(request, tmp_path, monkeypatch):
 def test_what_is_written_is_what_is_read(made):
     tiny, card, folder = made
     model = read_model("tiny", folder=folder)
-    assert metrics(model, tiny.task) == card["held_out"]
+    assert evaluate(model, tiny.task) == card["held_out"]
     validation = tiny.task.validation()
     for part, shipped in zip(validation, held_out("tiny", folder), strict=True):
         np.testing.assert_array_equal(part, shipped)

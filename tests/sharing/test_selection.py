@@ -6,9 +6,11 @@ from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models import build, flops_per_token, parameter_counts
 from kit.sharing import (
+    RULES,
     at_random,
     by_largest_gap,
     by_list,
+    choose,
     consecutive,
     copies_at_rate,
     inner_blocks,
@@ -71,6 +73,29 @@ def test_the_order_of_the_scores_is_the_order_of_the_list():
     assert set(least_similar(scores, 4)) == ends - {max(ends)} or len(ends) == 4
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_chooses_as_many_as_it_can(rule):
+    scores = dict(enumerate(TINYLLAMA))
+    assert choose(scores, 0, rule) == {}
+    copies = choose(scores, 9, rule, seed=4)
+    assert len(copies) == 9 and shared_config(LLAMA, copies)
+    expected = {
+        "most-similar": most_similar(scores, 9),
+        "largest-gap": by_largest_gap(scores, 2),  # 19 inner blocks
+        "least-similar": least_similar(scores, 9),
+        "random": at_random(scores, 9, seed=4),
+    }
+    assert copies == expected[rule]
+
+
+def test_the_gap_comes_as_near_to_a_number_as_groups_allow():
+    scores = dict(enumerate(TINYLLAMA))
+    numbers = {k: len(by_largest_gap(scores, k)) for k in range(2, 20)}
+    for count in (1, 5, 11, 14, 21):
+        found = len(choose(scores, count, "largest-gap"))
+        assert abs(found - count) == min(abs(n - count) for n in numbers.values())
+
+
 def test_the_random_control_never_takes_the_first_block():
     seen = set()
     for seed in range(50):
@@ -85,12 +110,16 @@ def test_the_random_control_never_takes_the_first_block():
 CONFIG = ModelConfig.uniform(6, width=16, vocabulary_size=11, context_length=7)
 
 
+LLAMA = ModelConfig.uniform(22, width=16, vocabulary_size=11, context_length=7)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
         (lambda: by_list([0], range(4)), "block 0 .* has none before it"),
         (lambda: by_list([9], range(4)), "block 9 .* has no attention"),
         (lambda: most_similar({0: 1.0, 1: 0.5}, 2), "count=2 is more than the 1"),
+        (lambda: choose({0: 1.0, 1: 0.5}, 1, "best"), "unknown rule 'best'"),
         (lambda: at_random(range(3), 3), "count=3 is more than the 2"),
         (lambda: consecutive([1, 2], 0), "k=0"),
         (lambda: copies_at_rate(1.0, range(4)), "rate=1 of 4"),

@@ -87,6 +87,18 @@ def test_scores_are_the_same_in_pieces_of_any_size(together, monkeypatch):
     assert not scores.loss[~kept].any()
 
 
+def test_a_large_vocabulary_is_scored_in_smaller_pieces(monkeypatch):
+    """A call holds its logits, and says when it is done."""
+    model = shake(build(CASES["pre-ln"]))
+    time, vocabulary = model.config.context_length, model.config.vocabulary_size
+    monkeypatch.setattr(scoring, "LOGITS_PER_CALL", 2 * time * vocabulary)
+    scorer, seen = Scorer(model), []
+    scorer.compile(run_eagerly=True)
+    inputs = some_tokens(model.config, batch=6)
+    scorer.score(Batch(inputs, inputs), seen.append)
+    assert seen == pytest.approx([1 / 3, 2 / 3, 1])
+
+
 def test_token_metrics_weigh_every_kept_token_equally(drawn):
     targets, logits = drawn
     kept = targets != IGNORED
