@@ -4,7 +4,7 @@
 # paper = "2409.14595"
 # section = "section 3, shared attention block"
 # concepts = ["attention maps", "weight removal", "residual stream"]
-# prerequisites = ["attention", "heads", "largest_gap"]
+# prerequisites = ["attention", "heads", "map_similarity"]
 # difficulty = 3
 # minutes = 25
 # points = 3

@@ -77,6 +77,7 @@ def test_layers_that_copy_are_chosen_alike():
     assert refused
 
 
+@pytest.mark.slow
 def test_a_group_of_layers_is_that_of_the_kit():
     """A kit model of nothing but attention, whose second and third block copy."""
     bare = BlockConfig(norm="none", feed_forward=None, num_heads=2)

@@ -20,11 +20,24 @@ BASES = {
     "01_simplify": ("Pre-LN", "A-pre-ln"),
     "02_symmetry": ("positions", "A-learned"),
     "03_sharpness": ("AdamW", "llama-adamw"),
+    "04_sharing": ("shared: text alone", "text-40-continual"),
     "05_pruning": ("2SSP", "llama-2ssp"),
 }
-PICTURES = {"01_simplify": 6, "02_symmetry": 7, "03_sharpness": 4, "05_pruning": 6}
+PICTURES = {
+    "01_simplify": 6,
+    "02_symmetry": 7,
+    "03_sharpness": 4,
+    "04_sharing": 8,
+    "05_pruning": 6,
+}
 # Runs of training.
-BARS = {"01_simplify": 5, "02_symmetry": 5, "03_sharpness": 9, "05_pruning": 1}
+BARS = {
+    "01_simplify": 5,
+    "02_symmetry": 5,
+    "03_sharpness": 9,
+    "04_sharing": 3,
+    "05_pruning": 1,
+}
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]
 
@@ -205,6 +218,24 @@ def test_what_learners_wrote_agrees_with_the_kit(learner, solved):
     # Done or not, the same numbers are shown.
     for line in (r"^half of .*\n( .*\n)+", r"^gone, in this order: .*$"):
         assert re.search(line, mine, re.M)[0] == re.search(line, theirs, re.M)[0]
+
+
+@only("04_sharing")
+def test_what_learners_wrote_about_sharing_agrees_with_the_kit(learner, solved):
+    mine, theirs = everything_printed(solved), everything_printed(learner)
+    assert "your group of three layers and the kit's agree: yes" in mine
+    for own in ("compared by your", "chosen by your", "losses by your"):
+        assert own in mine and own not in theirs
+    # Done or not, the same numbers are shown.
+    for line in (
+        r"^neighbours, by chance: .*(measured .*)$",
+        r"^(copy-only loss .*)$",
+        r"^( 9 of 22 layers copy: .*\n.*)$",
+        r"^  (soft .*)$",
+    ):
+        assert re.search(line, mine, re.M)[1] == re.search(line, theirs, re.M)[1]
+    assert "parameters less: you predicted 20 %, measured 3.9%" in mine
+    assert "without xnli_en     -0.74" in theirs
 
 
 def test_there_are_bars_and_pictures(learner, name):
