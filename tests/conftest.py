@@ -37,7 +37,9 @@ SLOW_EXAMPLES = {
     "kit.sharing.distillation.distil",
     "kit.sharing.keras_distiller.keras_distiller",
     "kit.sharpness.fisher.FisherSharpness",
+    "kit.sharing.echoatt.attend_copy_adjust",
     "kit.training.continued.ContinuedTrainer",
+    "kit.training.scoring.evaluate",
     "kit.training.trainer.Trainer",
     "kit.training.trainer.train",
 }

@@ -136,7 +136,7 @@ def _outcome(
         f"{chosen}; similarity by the measure {record.measure}, mean over sequences of "
         f"{time} tokens. By chance: the same rows with what they attend to in a random "
         "order, beyond the first token.",
-        f"Learnt from: {lesson.about['data']}.",
+        f"{'Learnt from' if record.history else 'Looked at'}: {lesson.about['data']}.",
         *(_training(name, how, time) for name, how in stages.items() if how),
         f"Losses, in nats, and perplexities are those of {lesson.about['held_out']}; "
         "operations are counted for sequences of that length.",

@@ -124,6 +124,7 @@ class DistillingTrainer(ContinuedTrainer):
 
     Args:
         student, teacher, task, config, losses: As for `distil`.
+        jit_compile: As for `Trainer`.
 
     Raises:
         KitError: The models or the task do not fit each other.
@@ -148,9 +149,10 @@ class DistillingTrainer(ContinuedTrainer):
         task: Task,
         config: TrainConfig,
         losses: DistillationConfig | None = None,
+        jit_compile: bool | None = None,
     ):
         self.teacher, self.losses = teacher, losses or DistillationConfig()
-        super().__init__(student, task, config)
+        super().__init__(student, task, config, jit_compile)
 
     def _make_learner(self) -> keras.Model:
         return Distillation(self.model, self.teacher, self.losses)

@@ -20,9 +20,6 @@ from kit.studies.store import Store
 from kit.studies.study import Cell, Platform, Study
 from kit.studies.summary import Failure, Summary
 
-# A backend keeps what it has compiled, some 150 MB an arm, for as long as its process
-# lives; a fresh process costs as little as five seconds.
-ARMS_PER_PROCESS = 8
 TICK = 0.5  # seconds between two looks at the display when nothing happens
 
 
@@ -119,7 +116,9 @@ class Runner:
         for process in list(self.pool.values()):
             if process.cell or not process.ready:
                 continue
-            full = process.prepared >= ARMS_PER_PROCESS and len(self.schedule)
+            full = process.prepared >= self.study.arms_per_process and len(
+                self.schedule
+            )
             if full and process.held not in self.schedule.pending:
                 process.ask_to_end()
                 self._start(process.number)

@@ -41,6 +41,7 @@ class ContinuedTrainer(Trainer):
         model: Where to start. It is not changed.
         task: What to learn.
         config: How.
+        jit_compile: As for `Trainer`.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -56,8 +57,14 @@ class ContinuedTrainer(Trainer):
         True
     """
 
-    def __init__(self, model: Transformer, task: Task, config: TrainConfig):
-        super().__init__(model.config, task, config)
+    def __init__(
+        self,
+        model: Transformer,
+        task: Task,
+        config: TrainConfig,
+        jit_compile: bool | None = None,
+    ):
+        super().__init__(model.config, task, config, jit_compile)
         weights = named_weights(model)
         self.start = {name: np.asarray(weight) for name, weight in weights.items()}
 

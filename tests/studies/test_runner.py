@@ -3,13 +3,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from toy import study
 
 from kit.errors import KitError
-from kit.studies import runner
 from kit.studies.progress import Display
 from kit.studies.runner import Runner
 from kit.studies.store import Store
@@ -83,12 +83,11 @@ def test_every_cell_is_run_once_with_paired_seeds_and_never_again(tmp_path):
     assert len(begun) == len(set(begun)) == 8
 
 
-def test_a_process_makes_room_for_the_next_after_some_arms(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "ARMS_PER_PROCESS", 2)
+def test_a_process_makes_room_for_the_next_after_some_arms(tmp_path):
     log = str(tmp_path / "log")
     levels = {"low": 0.1, "high": 0.9, "a": 0.2, "b": 0.3, "c": 0.4}
     toy = study(**{name: {"level": at, "log": log} for name, at in levels.items()})
-    summary, rows = run(toy, tmp_path, workers=1)
+    summary, rows = run(replace(toy, arms_per_process=2), tmp_path, workers=1)
     assert (summary.finished, len(rows), summary.failures) == (15, 15, [])
     _, processes = started_cells(Path(log))
     assert len(processes) == 3  # two arms, two arms, one arm

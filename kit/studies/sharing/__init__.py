@@ -94,6 +94,7 @@ STUDY = Study(
     prepare="kit.studies.sharing.cells:prepare",
     figures=figures,
     in_short=in_short,
+    arms_per_process=3,  # each seed compiles a student of its own
     metrics={
         "loss_before": ".3f",
         "stage_1_loss": ".3f",

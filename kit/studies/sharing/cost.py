@@ -9,10 +9,11 @@ from kit.studies.text import PREPARATION, seconds
 
 # Measured on one core.
 READING = 3.0  # the text, once for each arm
-WATCHING = 1.0  # the maps of a model on a few sequences
-SHARED = 0.9  # to make a shared model of 8 blocks and to look at its loss
-STAGE = 25.0  # to compile a stage of training: another model for each seed
-TEACHER = 0.35  # of a step more, where a teacher is asked
+WATCHING = 3.0  # the maps of a model on a few sequences, and its loss
+SHARED = 0.85  # to make a shared model of 8 blocks and to look at its loss
+STAGE = 12.0  # to trace a stage of training, another model for each seed, and to score
+FASTER = 0.65  # of the usual estimate of a step; without XLA a tenth more
+TEACHER = 0.45  # of a step more, where a teacher is asked
 ADDING = 0.07  # a step on addition, 8 blocks
 CHECKPOINTS = {"text-8": 120.0, "smollm2": 420.0}
 SPEED = {"23": 60.0, "41": 60.0, "77": 60.0}
@@ -20,7 +21,7 @@ SPEED = {"23": 60.0, "41": 60.0, "77": 60.0}
 
 def base_cost(model: ModelConfig, steps: int, text: bool) -> tuple[float, float]:
     """Seconds of one run and its looks, and to build and compile the model."""
-    training = seconds(model, steps) if text else ADDING * steps
+    training = FASTER * seconds(model, steps) if text else ADDING * steps
     return training + (LOOKS + 4) * WATCHING, PREPARATION
 
 
@@ -37,11 +38,11 @@ def student_cost(
 ) -> tuple[float, float]:
     """The same for a model that is shared and trained further."""
     first, second = stages(plan["regime"], steps)
-    step = seconds(model, 1) if text else ADDING
+    step = 1.1 * FASTER * seconds(model, 1) if text else ADDING
     work = first * (1 + TEACHER) + second
     return work * step + STAGE * (bool(first) + bool(second)), READING
 
 
 def scratch_cost(model: ModelConfig, steps: int) -> tuple[float, float]:
     """The same for one that is trained from fresh weights."""
-    return seconds(model, steps) + STAGE, READING
+    return FASTER * seconds(model, steps) + 2 * STAGE, READING

@@ -17,8 +17,8 @@ MEASURES = {
 SHORT = {"cosine": "cosine", "rows": "rows", "jensen-shannon": "1 - JS"}
 NULL = "null model"
 MODELS = {
-    "text-copied": "text, 8 blocks",
-    "small-copied": "text, 12 narrow blocks",
+    "text-copied": "text",
+    "small-copied": "text, the smaller model",
     "addition-copied": "addition",
     "text-8": "text-8",
     "smollm2": "SmolLM2-135M",
