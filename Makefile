@@ -34,7 +34,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 reproduce: setup ## Answer the claims of the first paper, in under 6 minutes on 2 cores
 	$(BIN)/python -m kit reproduce symmetry --budget quick
 
-test: setup ## Run all tests (about 10 minutes)
+test: setup ## Run all tests (under 20 minutes on 2 cores)
 	$(TEST)
 
 test-fast: setup ## Run the tests that take under a third of a second each
