@@ -97,6 +97,7 @@ def prepare_pruning(case: PruningCase) -> Actions:
         return {}
 
     def warm() -> None:
+        vars(model).pop("_pieces", None)  # each pruning is the first of its model
         model(tokens[:1])
 
     return {"prune": (warm, prune), "forward": (warm, run_forward)}

@@ -28,15 +28,17 @@ class Pieces:
     A block is a function of its weights and of the stream, traced once for each kind
     of block (each `BlockConfig`): twelve equal blocks, with or without attention, cost
     two traces. A block can be run as another kind than it is, as far as it has the
-    weights: so it is run without its attention. The model is not changed, and its
-    weights are read where they are, not copied.
+    weights: so it is run without its attention. The weights are not changed, and read
+    where they are, not copied.
+
+    What is compiled stays with the model, for all pieces of it that come later.
 
     Args:
         model: A kit model.
         xla: On TensorFlow, compile with XLA: slower to start, much faster to repeat.
             `None` does so where the stream is not tiny.
         progress: Called after each block with the number of sequences it was run on.
-        before: Pieces of an earlier model: what was compiled for them is used again
+        before: Pieces of an earlier model: what was compiled for it is used instead
             where it fits, so that a head is compiled once however often blocks change.
 
     Raises:
@@ -52,8 +54,8 @@ class Pieces:
         >>> x, bias = pieces.embed(np.zeros((3, 12), "int32"))
         >>> for index, block in enumerate(config.blocks):
         ...     x = pieces.block(index, block, x, bias)
-        >>> tuple(x.shape), pieces.evaluations, pieces.traces
-        ((3, 12, 64), 6, 1)
+        >>> tuple(x.shape), pieces.evaluations
+        ((3, 12, 64), 6)
     """
 
     def __init__(
@@ -75,19 +77,12 @@ class Pieces:
         self.xla = xla
         self.evaluations = 0
         self.weights = named_weights(model)
-        head = [model.embedding]
-        if model.final_norm is not None:
-            head.append(model.final_norm)
-        self._head_weights = [w for layer in head for w in layer.weights]
-        self._kinds: dict[tuple[BlockConfig, Any], _Kind] = {}
-        self._heads: dict[Any, Callable] = {}
+        self._head_weights = _head_weights(model)
+        self._compiled: _Compiled
         if before is not None and _alike(before.model, model):
-            self._kinds, self._heads = before._kinds, before._heads
-
-    @property
-    def traces(self) -> int:
-        """Kinds of blocks met so far; each was traced once for each shape of input."""
-        return len(self._kinds)
+            self._compiled = before._compiled
+        else:
+            self._compiled = model.__dict__.setdefault("_pieces", _Compiled(model))
 
     def embed(self, tokens: np.ndarray) -> tuple[Any, Any]:
         """(batch, time) tokens to the stream before block 0, and the attention bias."""
@@ -116,10 +111,7 @@ class Pieces:
                 returned beside the stream.
             *seen: Further arrays for `watch`.
         """
-        key = (kind, watch)
-        if key not in self._kinds:
-            self._kinds[key] = _Kind(self.model, kind, watch, self._uses_xla(x))
-        found = self._kinds[key]
+        found = self._compiled.kind(kind, watch, self._uses_xla(x))
         values = [_constant(self.weights[f"block_{index}/{n}"]) for n in found.names]
         result = found.run(values, x, bias, *seen)
         self.evaluations += x.shape[0]
@@ -134,16 +126,9 @@ class Pieces:
             function: One and the same object from call to call.
             *arrays: Its arguments.
         """
-        if function not in self._heads:
-            weights, logits_of = self._head_weights, self.model.logits
-
-            def run(values: list[Any], *arrays: Any) -> Any:
-                with _weights(weights, values):
-                    return function(logits_of, *arrays)
-
-            self._heads[function] = compiled(run, self._uses_xla(arrays[0]))
+        run = self._compiled.head(function, self._uses_xla(arrays[0]))
         values = [_constant(weight) for weight in self._head_weights]
-        return ops.convert_to_numpy(self._heads[function](values, *arrays))
+        return ops.convert_to_numpy(run(values, *arrays))
 
     def _uses_xla(self, x: Any) -> bool:
         return math.prod(x.shape) >= XLA_FROM if self.xla is None else self.xla
@@ -164,6 +149,35 @@ def divergences(logits_of: Callable, x: Any, reference: Any) -> Any:
     """(batch, time) Kullback-Leibler divergences in nats from a reference stream."""
     mine, other = (ops.log_softmax(logits_of(each)) for each in (x, reference))
     return ops.sum(ops.exp(other) * (other - mine), axis=-1)
+
+
+class _Compiled:
+    """What is compiled for models that differ in their blocks alone."""
+
+    def __init__(self, model: Transformer):
+        self._model = model
+        self._kinds: dict[Any, _Kind] = {}
+        self._heads: dict[Any, Callable] = {}
+
+    def kind(self, kind: BlockConfig, watch: Callable | None, xla: bool) -> "_Kind":
+        """For `Pieces.block`."""
+        key = (kind, watch, xla)
+        if key not in self._kinds:
+            self._kinds[key] = _Kind(self._model, *key)
+        return self._kinds[key]
+
+    def head(self, function: Callable, xla: bool) -> Callable:
+        """For `Pieces.head`: it takes the weights of the head, then the arrays."""
+        key = (function, xla)
+        if key not in self._heads:
+            weights, logits_of = _head_weights(self._model), self._model.logits
+
+            def run(values: list[Any], *arrays: Any) -> Any:
+                with _weights(weights, values):
+                    return function(logits_of, *arrays)
+
+            self._heads[key] = compiled(run, xla)
+        return self._heads[key]
 
 
 class _Kind:
@@ -189,6 +203,13 @@ class _Kind:
             return y, watch(collector.values["feed_forward/hidden"], *seen)
 
         self.run = compiled(run, xla)
+
+
+def _head_weights(model: Transformer) -> list[Any]:
+    head = [model.embedding]
+    if model.final_norm is not None:
+        head.append(model.final_norm)
+    return [weight for layer in head for weight in layer.weights]
 
 
 def _weights(variables: list[Any], values: list[Any]) -> keras.StatelessScope:

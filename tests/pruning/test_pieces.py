@@ -1,16 +1,16 @@
 """Block by block, and from the first difference on, a model says what it says whole."""
 
+import gc
 import weakref
 
-import keras
 import numpy as np
 import pytest
 
-from kit.compiled import compiled
+from kit.compiled import can_compile, compiled
 from kit.data import IGNORED, Batch
 from kit.errors import KitError
 from kit.models import activations, build
-from kit.pruning import Part, parts_of, path, remove_parts, two_stage
+from kit.pruning import Part, parts_of, path, prune, remove_parts, two_stage
 from kit.pruning.calibration import Calibration, activities
 from kit.pruning.evaluation import Evaluator
 from kit.pruning.operation import Operation
@@ -19,7 +19,7 @@ from kit.pruning.scores import Activity
 from kit.training import token_cross_entropy
 from tests.cases import CASES, assert_same, case, shake, shaken, some_tokens
 from tests.contract import params
-from tests.pruning.models import calibration
+from tests.pruning.models import calibration, deep_config, some_data
 from tests.pruning.models import deep as deep_model
 
 KINDS = (
@@ -92,34 +92,67 @@ def test_candidates_share_what_they_have_in_common(deep):
     assert evaluator.pieces.evaluations == 14 * rows
 
 
-@pytest.mark.slow
-def test_a_block_is_traced_once_for_its_kind(deep):
-    evaluator = Evaluator(deep, batch_of(deep.config))
-    evaluator.losses([[], *([part] for part in parts_of(deep.config, "attention"))])
-    assert evaluator.pieces.traces == 2  # with attention and without
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    keras.backend.backend() not in ("tensorflow", "jax"), reason="nothing is traced"
-)
-@pytest.mark.parametrize("blocks", params((4, 8), (4,)))
-def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, monkeypatch):
-    """Dense blocks that tell their neurons, narrow ones in two forms, and one head."""
-    traced = []
+@pytest.fixture
+def traced(monkeypatch):
+    """What was traced, in a list that grows."""
+    if not can_compile():
+        pytest.skip("nothing is traced on this backend")
+    found = []
 
     def counting(function, xla):
         def counted(*arrays):
-            traced.append(function)
+            found.append(function)
             return function(*arrays)
 
         return compiled(counted, xla)
 
     monkeypatch.setattr("kit.pruning.pieces.compiled", counting)
-    model = deep_model("gpt", blocks)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", params((4, 8), (4,)))
+def test_traces_grow_neither_with_depth_nor_with_candidates(blocks, traced):
+    """Dense blocks that tell their neurons, narrow ones in two forms, and one head."""
+    model = build(deep_config("gpt", blocks))
     record = two_stage(model, calibration(model.config), 0.5).record
     assert record.candidates > blocks
     assert len(traced) == len(set(traced)) == 3 + 1
+
+
+@pytest.mark.slow
+def test_what_was_compiled_for_a_model_serves_the_next_pruning(traced):
+    model = build(deep_config("gpt"))
+    data = calibration(model.config)
+    two_stage(model, data, 0.5)
+    traced.clear()
+    two_stage(model, data, 0.5, score="mean")
+    assert traced == []
+    two_stage(model, data, 0.3)
+    assert len(traced) == 2  # other widths, with attention and without
+    prune(model, data, 0.1, "attention")
+    assert len(traced) == 2 + 2  # the width of the model, likewise
+
+
+@pytest.mark.slow
+def test_what_was_compiled_reads_the_weights_as_they_are_now():
+    model, batch = build(deep_config("gpt")), some_data(deep_config("gpt"))
+    before = Evaluator(model, batch).loss()
+    shake(model, seed=3)
+    assert_same(Evaluator(model, batch).loss(), whole_loss(model, batch))
+    assert Evaluator(model, batch).loss() != before
+
+
+@pytest.mark.slow
+def test_what_was_compiled_goes_with_its_model():
+    """And a smaller model does not hold the one that it was made from."""
+    model = build(deep_config("gpt"))
+    smaller = two_stage(model, calibration(model.config), 0.5).model
+    Pieces(smaller)
+    dense = weakref.ref(model)
+    del model
+    gc.collect()
+    assert dense() is None
 
 
 @pytest.mark.slow
