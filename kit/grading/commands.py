@@ -15,7 +15,9 @@ FOLDER = Path("work")
 NUMBERS = ("hard", "min", "pts")
 
 Identifier = Annotated[str, typer.Argument(help="Which exercise, see kit list.")]
-Folder = Annotated[Path, typer.Option("--dir", help="Folder with your answers.")]
+Folder = Annotated[
+    Path, typer.Option("--dir", file_okay=False, help="Folder with your answers.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -109,10 +109,13 @@ def test_hints_come_one_at_a_time(kit):
         (["hint", "atention"], "Did you mean 'attention'?"),
         (["hint", "attention", "--level", "4"], "--level"),
         (["check", "attention"], "kit start"),
+        (["check", "--dir", "notes.txt"], "'notes.txt' is a file"),
+        (["list", "--dir", "notes.txt"], "'notes.txt' is a file"),
     ],
 )
 def test_mistakes_are_one_line(arguments, said, kit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").touch()
     code, out, err = kit(*arguments)
     assert code == 2
     assert said in err and len(err.splitlines()) == 1 and out == ""
