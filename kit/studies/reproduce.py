@@ -14,6 +14,7 @@ from kit.studies.results import (
     Results,
     committed_path,
     committed_results,
+    matched,
     own_results,
     write_rows,
 )
@@ -155,6 +156,6 @@ def export(study: Study, budget: str, platform: Platform) -> tuple[Path, int, in
     """
     rows = {row.key: row for row in own_results(study, budget, platform=platform).rows}
     cells = study.cells(budget, platform=platform)
-    found = [rows[cell.key] for cell in cells if cell.key in rows]
+    found = matched(cells, rows, budget)
     path = committed_path(study.slug, budget, platform)
     return path, write_rows(path, found), len(cells) - len(found)

@@ -10,6 +10,7 @@ from kit.errors import KitError
 from kit.paths import shipped
 from kit.studies import STUDIES, load
 from kit.studies.pruning.real import has_checkpoint
+from kit.studies.reproduce import export
 from kit.studies.results import (
     Results,
     committed_path,
@@ -107,6 +108,20 @@ def test_own_results_take_todays_names_and_the_best_known_platform(runs):
     found = own_results(toy, "quick", platform=Platform())
     assert found.arms == {"low": "arm low"}
     assert own_results(toy).budget == "quick"
+
+
+def test_arms_of_one_spec_share_their_rows_and_keep_their_names(
+    runs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("kit.studies.results.shipped", lambda name: tmp_path / name)
+    twins = study(twin={"level": 0.1})  # that of `low`
+    with Store(runs / "store.sqlite") as store:
+        for cell in twins.cells("quick", names=["low"]):
+            store.add(row("low", cell.seed, key=cell.key))
+    path, written, missing = export(twins, "quick", Platform())
+    assert (written, missing) == (6, 3)
+    labels = {(r.arm, r.label) for r in read_rows(path)}
+    assert labels == {("low", "arm low"), ("twin", "arm twin")}
 
 
 def test_no_runs_no_results_and_no_file_made(runs):
