@@ -6,7 +6,6 @@ of JSON. Between turns it sleeps, so that peers take turns on the same cores.
 
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import replace
@@ -103,8 +102,10 @@ def answer(channel: TextIO, values: dict) -> None:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    """The most memory that this process has held since it began, in 2**20 bytes."""
+    from kit.studies.machine import peak_bytes
+
+    return peak_bytes() / 2**20
 
 
 if __name__ == "__main__":
