@@ -1,4 +1,4 @@
-"""`kit prune`; heavy imports inside."""
+"""`kit prune` and `kit share`; heavy imports inside."""
 
 import sys
 from collections.abc import Iterator
@@ -192,7 +192,7 @@ def _numbers(blocks: str | None) -> list[int] | None:
     """`2,3,5` as a list."""
     if blocks is None:
         return None
-    if not all(part.strip().isdigit() for part in blocks.split(",")):
+    if not all(part.strip().isdecimal() for part in blocks.split(",")):
         raise KitError(
             f"--blocks {blocks!r} is no list of blocks", "Give numbers, such as 2,3,5"
         )
@@ -200,7 +200,7 @@ def _numbers(blocks: str | None) -> list[int] | None:
 
 
 def _number_or_name(rule: str | None) -> Any:
-    return int(rule) if rule is not None and rule.isdigit() else rule
+    return int(rule) if rule is not None and rule.isdecimal() else rule
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def _read_arrays(path: Path) -> Tokens:
         if isinstance(found, np.ndarray):
             return found if found.ndim == 1 else Calibration(found, 1).batch
         with found:
-            return Batch(found["inputs"], found["targets"])
+            return Calibration(Batch(found["inputs"], found["targets"]), 1).batch
     except FileNotFoundError:
         raise KitError(f"{path} does not exist", "Check the path") from None
     except KitError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kit.checks import whole
 from kit.data import Batch
 from kit.errors import KitError
 from kit.models import Transformer
@@ -67,6 +68,7 @@ class Operation:
     ):
         self._start = time.perf_counter()
         check_sparsity(sparsity)
+        whole("seed", seed, least=0)
         self.calibration = Calibration.of(calibration)
         self.adapter = self._given = adapted(model)
         self._wide: Prunable = self._given  # what the next surgery begins with,

@@ -130,6 +130,9 @@ np.save("logits.npy", np.asarray(model(np.load("ids.npy"))))
         (["--length", "1"], "length=1"),
         (["--rule", "thirds"], "thirds"),
         (["--rule", "9"], "9 of 4 attentions"),
+        (["--rule", "²"], "unknown rule '²'"),
+        (["--calibration", "uneven.npz"], "(4, 8) and the targets (5, 8)"),
+        (["--seed", "-1"], "seed=-1"),
     ],
 )
 @pytest.mark.slow
@@ -140,6 +143,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(extra, told, folder, capsy
     Path("words.txt").write_text("abcd")
     np.save("large.npy", np.full((8, 16), 99))
     np.save("floats.npy", np.full((8, 16), 0.5))
+    ids = np.zeros((5, 8), int)
+    np.savez("uneven.npz", inputs=ids[1:], targets=ids)
     write_tokenizer(CharacterTokenizer(LETTERS + "X"), "large.json")
     before = left_in(".")
     assert kit_prune(*extra) == 2

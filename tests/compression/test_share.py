@@ -124,6 +124,8 @@ def test_a_shared_model_is_shared_again(folder):
         (["--measure", "cosin"], "Did you mean 'cosine'?"),
         (["--blocks", "0"], "has none before it"),
         (["--blocks", "1;2"], "'1;2' is no list of blocks"),
+        (["--blocks", "²"], "'²' is no list of blocks"),
+        (["--seed", "-1"], "seed=-1"),
         (["--labels", "both"], "labels 'both'"),
         (["--divergence", "back"], "divergence 'back'"),
         (["--steps", "-1"], "steps=-1"),
