@@ -7,6 +7,7 @@ the embeddings, the final norm and the head (2SSP, 2501.17771).
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kit.checks import whole
 from kit.config import ModelConfig
 from kit.errors import KitError, known
 from kit.pruning.outline import Outline
@@ -176,7 +177,7 @@ def allocate(
     if isinstance(rule, str):
         count = RULES[known("rule", rule, RULES)](config, sparsity, alpha)
     else:
-        count = rule
+        count = whole("rule", rule, least=0)
     _check_feasible(sizes, sparsity, count)
     removed = round(
         (round(sparsity * sizes.total) - count * sizes.attention) / sizes.blocks

@@ -109,6 +109,12 @@ class Polynomial(Constant):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_sparsity(self.initial)
+        if self.initial > self.sparsity:
+            raise KitError(
+                f"initial={self.initial:g} is above sparsity={self.sparsity:g}, and "
+                "what is gone stays gone",
+                "Use initial <= sparsity",
+            )
         if not self.power > 0:
             raise KitError(f"power={self.power} is not above 0", "Use for example 3")
 

@@ -170,6 +170,7 @@ def test_schedules_start_and_end_where_they_say():
         lambda: Constant(0.5, start=10, end=5),
         lambda: Constant(0.5, every=0),
         lambda: Polynomial(0.5, power=0),
+        lambda: Polynomial(0.5, initial=0.6),
         lambda: units_of(shaken("pre-ln"), "layer"),
         lambda: units_of(shaken("no-attention"), "head"),
         lambda: units_of(shaken("no-value-or-projection"), "head"),
