@@ -2,6 +2,7 @@
 
 import sys
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -42,8 +43,12 @@ def everything() -> dict[str, np.ndarray]:
     found["parts foreign"] = np.array([str(part) for part in record.parts])
     found["neurons foreign"] = np.array([*record.neurons.values()])
     model = transplant(deep(), deep_config())
-    model.compile(AdamW(1e-3, weight_decay=0.1), token_cross_entropy)
-    pruning = PruningCallback(OneShot(0.5, step=1))
+    model.compile(
+        AdamW(1e-3, weight_decay=0.1),
+        token_cross_entropy,
+        steps_per_execution=1 if keras.backend.backend() == "torch" else 2,
+    )
+    pruning = PruningCallback(OneShot(0.5, step=2))  # in the middle of four steps
     tokens = some_tokens(model.config, batch=8)
     options = {"batch_size": 2, "shuffle": False, "verbose": 0}
     targets = np.roll(tokens, -1, axis=1)
