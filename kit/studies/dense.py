@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +35,7 @@ except ImportError:  # not on Windows, where two workers may train the same mode
 
 TRAINED = ("model", "task", "train", "sources")
 Progress = Callable[[float], None]
+Result = dict[str, Any]
 
 
 class Dense:
@@ -88,6 +89,28 @@ class Dense:
                 found = self._train(seed, folder, progress)
         return found
 
+    def take_apart(
+        self, look: "Look", plan: Mapping[str, Any]
+    ) -> Callable[[int, Progress], Result]:
+        """What a worker calls for each seed: get the model, then look at it.
+
+        Args:
+            look: Called with what was trained, the plan, and a function that takes the
+                share of the cell that is done; training counts as the first half.
+            plan: Handed on.
+        """
+
+        def run(seed: int, progress: Progress) -> Result:
+            model, note = self.model(seed, lambda share: progress(0.5 * share))
+            if note["status"] == "diverged":
+                return {"status": "diverged", "history": note["history"]}
+            found = look(Trained(model, self, note, seed), plan, progress)
+            probes = {"data_fingerprint": self.task.fingerprint}
+            probes = found.pop("probes", {}) | probes
+            return {"status": "finished", "probes": probes, **found}
+
+        return run
+
     def _train(
         self, seed: int, folder: Path, progress: Progress
     ) -> tuple[Transformer, dict]:
@@ -119,6 +142,31 @@ class Dense:
         except (OSError, KeyError, ValueError, EOFError, BadZipFile):
             return None
         return model, note
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The trained model of a seed, which a cell takes apart.
+
+    Args:
+        model: The model; not to be changed.
+        dense: Where it comes from.
+        note: How its training went: `metrics`, `history`, `steps`, `training_seconds`.
+        seed: The seed of the cell.
+    """
+
+    model: Transformer
+    dense: Dense
+    note: Mapping[str, Any]
+    seed: int
+
+    @property
+    def task(self) -> Any:
+        """What it learned."""
+        return self.dense.task
+
+
+Look = Callable[[Trained, Mapping[str, Any], Progress], Result]
 
 
 @contextlib.contextmanager

@@ -1,16 +1,10 @@
-"""The models that are pruned, what they learned, and how much of everything.
+"""The models that are pruned, what they learned, and how much of everything."""
 
-The vocabulary of a model on text is 1 here: only a worker reads the text.
-"""
+from dataclasses import dataclass
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
-
-from kit.config import BlockConfig, ModelConfig, block_preset
-from kit.data import Addition
-from kit.studies.text import BATCH, CONTEXT, initial_std, text_spec
-from kit.training.config import TrainConfig
+from kit.config import BlockConfig, ModelConfig
+from kit.studies.subjects import Subject, drill, for_sums, llama, sums, text_training
+from kit.studies.text import CONTEXT, initial_std, text_spec
 
 METHODS = {
     "2ssp": "2SSP",
@@ -28,8 +22,6 @@ METHODS = {
 
 SPARSITIES = (0.125, 0.25, 0.375, 0.5)
 ALPHAS = (0.75, 1.0, 1.5, 2.0, 3.0)
-LEARNING_RATE = 3e-3  # the best of the searches of the other studies on this text
-ADDITION_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -75,113 +67,34 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A model, what it learns and how.
-
-    Args:
-        words: What it is called in labels and sentences.
-        model, task, train: As `kit.studies.training.prepare` takes them.
-    """
-
-    words: str
-    model: ModelConfig
-    task: Mapping[str, Any]
-    train: TrainConfig
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "model": self.model.to_dict(),
-            "task": dict(self.task),
-            "train": self.train.to_dict(),
-        }
-
-
 def subjects(scale: Scale) -> dict[str, Subject]:
-    """Everything that is trained and then pruned, by the first part of arms' names.
-
-    In all of them a feed-forward has twice the parameters of an attention, as in
-    Llama-2.
-    """
+    """Everything that is trained and then pruned, by the first part of arms' names."""
     text = text_spec() | {"validation_tokens": scale.validation_tokens}
-    train = TrainConfig(
-        steps=scale.steps,
-        batch_size=BATCH,
-        learning_rate=LEARNING_RATE,
-        warmup_steps=max(1, scale.steps // 50),
-        final_learning_rate=0.05,
-        beta_2=0.95,
-        evaluate_every=scale.every,
-    )
+    train = text_training(scale.steps, scale.every)
+    every = min(100, scale.addition_steps)
     return {
-        "llama": Subject("LLaMA type", _llama(scale), text, train),
-        "gpt": Subject("GPT type", _gpt(scale), text, train),
+        "llama": Subject("LLaMA type", llama(scale.blocks, scale.width), text, train),
+        "gpt": Subject("GPT type", _gpt(scale.deep, scale.narrow), text, train),
         "addition": Subject(
-            "addition", _adder(scale), _addition(scale).spec(), _drill(scale)
+            "addition",
+            for_sums(_gpt(min(scale.blocks, 4), scale.narrow)),
+            sums(scale.addition_steps).spec(),
+            drill(scale.addition_steps, every),
         ),
     }
 
 
-def _llama(scale: Scale) -> ModelConfig:
-    """RMSNorm, SwiGLU and rotary positions."""
-    block = replace(block_preset("llama"), feed_forward_dim=8 * scale.width // 3)
-    return ModelConfig.uniform(
-        scale.blocks,
-        block,
-        vocabulary_size=1,
-        context_length=CONTEXT,
-        width=scale.width,
-        positions="rotary",
-        final_norm="rms",
-        initializer_std=initial_std(scale.width),
-    )
+def _gpt(blocks: int, width: int) -> ModelConfig:
+    """LayerNorm, GELU and learned positions; deeper and narrower.
 
-
-def _gpt(scale: Scale) -> ModelConfig:
-    """LayerNorm, GELU and learned positions; deeper and narrower."""
+    Its feed-forward has twice the parameters of an attention as well.
+    """
     return ModelConfig.uniform(
-        scale.deep,
+        blocks,
         BlockConfig(feed_forward="gelu"),
         vocabulary_size=1,
         context_length=CONTEXT,
-        width=scale.narrow,
+        width=width,
         positions="learned",
-        initializer_std=initial_std(scale.narrow),
-    )
-
-
-def _addition(scale: Scale) -> Addition:
-    pairs = 1000 if scale.addition_steps > 100 else 50
-    return Addition(reverse_answer=True, start=True, validation_pairs=pairs)
-
-
-def _adder(scale: Scale) -> ModelConfig:
-    """The stress test: few blocks, and each attention moves the digits."""
-    task = _addition(scale)
-    return ModelConfig.uniform(
-        min(scale.blocks, 4),
-        BlockConfig(feed_forward="gelu"),
-        vocabulary_size=task.vocabulary_size,
-        context_length=task.context_length,
-        width=scale.narrow,
-        positions="learned",
-        initializer_std=0.15,
-    )
-
-
-def _drill(scale: Scale) -> TrainConfig:
-    """As in the study of order without positions, until it can add."""
-    steps = scale.addition_steps
-    return TrainConfig(
-        steps=steps,
-        batch_size=ADDITION_BATCH,
-        learning_rate=LEARNING_RATE,
-        weight_decay=0.01,
-        warmup_steps=min(100, steps // 10),
-        schedule="linear",
-        evaluate_every=min(100, steps),
-        target_metric="exact_match",
-        target_value=0.999,
+        initializer_std=initial_std(width),
     )

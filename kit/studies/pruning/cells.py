@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from kit.errors import KitError
-from kit.models import Transformer
 from kit.pruning import Pruned, allocate, closed_rule, recover
-from kit.studies.dense import Dense
+from kit.studies.dense import Dense, Look, Progress, Result, Trained
 from kit.studies.pruning import checkpoint
 from kit.studies.pruning.base import ALPHAS
 from kit.studies.pruning.curves import at, loss_at, on_the_curve
@@ -21,8 +20,6 @@ from kit.studies.pruning.measures import (
 from kit.studies.pruning.variants import pruned
 from kit.training import TrainConfig
 
-Result = dict[str, Any]
-Progress = Callable[[float], None]
 COSTS = ("seconds", "evaluations")
 FURTHER = 30_000  # seeds of training after pruning begin here
 
@@ -31,47 +28,24 @@ def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
     """What all seeds share; the returned function does one seed."""
     if spec["kind"] == "checkpoint":
         return checkpoint.prepare(spec)
-    dense, look = Dense("pruning", spec), LOOKS[spec["kind"]]
-
-    def run(seed: int, progress: Progress) -> Result:
-        model, note = dense.model(seed, lambda share: progress(0.5 * share))
-        if note["status"] == "diverged":
-            return {"status": "diverged", "history": note["history"]}
-        found = look(model, dense, note, spec.get("plan", {}), seed, progress)
-        probes = found.pop("probes", {}) | {"data_fingerprint": dense.task.fingerprint}
-        return {"status": "finished", "probes": probes, **found}
-
-    return run
+    return Dense("pruning", spec).take_apart(LOOKS[spec["kind"]], spec.get("plan", {}))
 
 
-def trained(
-    model: Transformer,
-    dense: Dense,
-    note: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def trained(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
     """The dense model itself, and how it was trained."""
     history = ("history", "training_seconds", "steps")
-    metrics = metrics_of(model, dense.task)
-    return {"metrics": metrics, **{name: note[name] for name in history}}
+    metrics = metrics_of(given.model, given.task)
+    return {"metrics": metrics, **{name: given.note[name] for name in history}}
 
 
-def curve(
-    model: Transformer,
-    dense: Dense,
-    note: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def curve(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
     """Prune to each sparsity, once for each draw of calibration data."""
     sparsities, draws = plan["sparsities"], plan.get("draws", 1)
-    whole = {"reached": 0.0, **_kept(note["metrics"])}
+    model, seed = given.model, given.seed
+    whole = {"reached": 0.0, **_kept(given.note["metrics"])}
     curves: list[list[dict[str, Any]]] = []
     for draw in range(draws):
-        data = calibration_of(dense.task, plan, 100 * seed + draw)
+        data = calibration_of(given.task, plan, 100 * seed + draw)
         points: list[dict[str, Any]] = []
         for number, sparsity in enumerate(sparsities, 1):
             try:
@@ -82,7 +56,7 @@ def curve(
                 if not points:
                     raise
                 break  # it does not reach so far
-            points.append(_point(found, model, dense, sparsity))
+            points.append(_point(found, given, sparsity))
             share = (draw + number / len(sparsities)) / draws
             progress(0.5 + 0.5 * share)
         curves.append(points)
@@ -120,17 +94,10 @@ def _at(sparsity: float, curves: list[list[dict[str, Any]]]) -> dict[str, float]
     return metrics
 
 
-def split(
-    model: Transformer,
-    dense: Dense,
-    note: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def split(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
     """2SSP with every number of attentions that a sparsity allows."""
-    sparsity, config = plan["sparsity"], model.config
-    data = calibration_of(dense.task, plan, 100 * seed)
+    model, seed, sparsity = given.model, given.seed, plan["sparsity"]
+    data, config = calibration_of(given.task, plan, 100 * seed), model.config
     rule, losses = closed_rule(config, sparsity), {}
     alphas = {str(alpha): closed_rule(config, sparsity, alpha) for alpha in ALPHAS}
     for number in range(len(config.blocks)):
@@ -139,7 +106,7 @@ def split(
         except KitError:
             continue
         found = pruned("2ssp", model, data, sparsity, seed, {"rule": number})
-        losses[number] = metrics_of(found.model, dense.task)["loss"]
+        losses[number] = metrics_of(found.model, given.task)["loss"]
         progress(0.5 + 0.5 * (number + 1) / len(config.blocks))
     best = min(losses, key=losses.__getitem__)
     metrics = {
@@ -153,23 +120,16 @@ def split(
     return {"metrics": metrics, "probes": probes}
 
 
-def recovered(
-    model: Transformer,
-    dense: Dense,
-    note: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def recovered(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
     """Prune, then train for a while: the loss before and after; or only train."""
-    sparsity = plan["sparsity"]
+    model, seed, sparsity = given.model, given.seed, plan["sparsity"]
     if plan["method"] is not None:
-        data = calibration_of(dense.task, plan, 100 * seed)
+        data = calibration_of(given.task, plan, 100 * seed)
         model = pruned(plan["method"], model, data, sparsity, seed, {}).model
     progress(0.6)
     train = TrainConfig.from_dict(plan["train"])
     # Other batches than those of the first training, which began with this seed.
-    found = recover(model, dense.task, train, seed=FURTHER + seed, progress=False)
+    found = recover(model, given.task, train, seed=FURTHER + seed, progress=False)
     metrics = {
         "loss_before": found.before["loss"],
         "recovered_loss": found.after["loss"],
@@ -177,7 +137,7 @@ def recovered(
     return {"metrics": metrics, "training_seconds": found.run.training_seconds}
 
 
-LOOKS: dict[str, Callable[..., Result]] = {
+LOOKS: dict[str, Look] = {
     "dense": trained,
     "curve": curve,
     "split": split,
@@ -189,9 +149,7 @@ def _kept(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: metrics[name] for name in KEPT if name in metrics}
 
 
-def _point(
-    found: Pruned, dense_model: Transformer, dense: Dense, sparsity: float
-) -> dict[str, Any]:
+def _point(found: Pruned, given: Trained, sparsity: float) -> dict[str, Any]:
     """A pruned model in numbers."""
     model, record = found
     point: dict[str, Any] = {
@@ -203,8 +161,8 @@ def _point(
         "candidates": record.candidates,
         "evaluations": record.block_evaluations,
         "seconds": record.seconds["all"],
-        **metrics_of(model, dense.task),
+        **metrics_of(model, given.task),
     }
-    if record.neurons and len(model.blocks) == len(dense_model.blocks):
-        point["change"] = largest_change(dense_model, model, record)
+    if record.neurons and len(model.blocks) == len(given.model.blocks):
+        point["change"] = largest_change(given.model, model, record)
     return point

@@ -18,7 +18,7 @@ from kit.sharing import (
     share,
     shared_config,
 )
-from kit.studies.dense import Dense
+from kit.studies.dense import Dense, Look, Progress, Result, Trained
 from kit.studies.sharing import checkpoint, speed
 from kit.studies.sharing.base import stages
 from kit.studies.sharing.choosing import chosen
@@ -40,8 +40,6 @@ from kit.training import TrainConfig, Trainer
 from kit.training.continued import ContinuedTrainer
 from kit.training.trainer import Run
 
-Result = dict[str, Any]
-Progress = Callable[[float], None]
 FURTHER = 30_000  # seeds of training after sharing begin here
 SECOND = 5_000  # and so much further those of its second stage
 ELSEWHERE = {"checkpoint": checkpoint.prepare, "speed": speed.prepare}
@@ -51,34 +49,19 @@ def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
     """What all seeds share; the returned function does one seed."""
     if spec["kind"] in ELSEWHERE:
         return ELSEWHERE[spec["kind"]](spec)
-    base, look = Dense("sharing", spec["base"]), KINDS[spec["kind"]]
+    base = Dense("sharing", spec["base"])
     base.observe = watching(calibration(base.task, spec["watched"], 0).inputs)
-
-    def run(seed: int, progress: Progress) -> Result:
-        model, note = base.model(seed, lambda done: progress(0.5 * done))
-        if note["status"] == "diverged":
-            return {"status": "diverged", "history": note["history"]}
-        found = look(model, base, note, spec, seed, progress)
-        probes = found.pop("probes", {}) | {"data_fingerprint": base.task.fingerprint}
-        return {"status": "finished", "probes": probes, **found}
-
-    return run
+    return base.take_apart(KINDS[spec["kind"]], spec)
 
 
-def trained(
-    model: Transformer,
-    base: Dense,
-    note: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def trained(given: Trained, spec: Mapping[str, Any], progress: Progress) -> Result:
     """The model itself, and its maps from the start to the end of its training."""
+    base, note, seed = given.dense, given.note, given.seed
     history = [dict(row) for row in note["history"]]
     seen = {str(row["step"]): row.pop("maps") for row in history}
     tokens = calibration(base.task, spec["plan"]["sequences"], seed).inputs
     fresh = map_similarity(build(base.config, seed=seed), tokens)
-    final = map_similarity(model, tokens, seed=seed)
+    final = map_similarity(given.model, tokens, seed=seed)
     metrics = note["metrics"] | summary(final)
     for measure, matrix in fresh.values.items():
         at_start = sum(upper(matrix)) / len(upper(matrix))
@@ -95,20 +78,15 @@ def trained(
     }
 
 
-def copied(
-    model: Transformer,
-    base: Dense,
-    note: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def copied(given: Trained, spec: Mapping[str, Any], progress: Progress) -> Result:
     """What copying costs without training: single blocks, and every rule."""
-    plan = spec["plan"]
-    batch = calibration(base.task, plan["sequences"], seed)
-    found = without_training(model, batch, base.task.validation(), plan, seed, progress)
+    plan, model, seed = spec["plan"], given.model, given.seed
+    batch = calibration(given.task, plan["sequences"], seed)
+    found = without_training(
+        model, batch, given.task.validation(), plan, seed, progress
+    )
     if plan["others"]:
-        other, _ = base.model((seed + 1) % plan["others"], lambda done: None)
+        other, _ = given.dense.model((seed + 1) % plan["others"], lambda done: None)
         apart = unrelated(model, other, batch.inputs)
         for measure, alike in apart.items():
             inner = found["metrics"][f"{measure}_inner"]
@@ -117,17 +95,10 @@ def copied(
     return found
 
 
-def student(
-    model: Transformer,
-    base: Dense,
-    note: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def student(given: Trained, spec: Mapping[str, Any], progress: Progress) -> Result:
     """Share, then distil and train further: the loss before and after each."""
-    plan, train = spec["plan"], TrainConfig.from_dict(spec["train"])
-    batch = calibration(base.task, plan["sequences"], seed)
+    plan, model, seed = spec["plan"], given.model, given.seed
+    batch = calibration(given.task, plan["sequences"], seed)
     copies = copies_of(model, plan, batch, seed)
     if plan["dropped"]:
         smaller = without_attention(model, copies)
@@ -136,7 +107,7 @@ def student(
         heads = match_heads(model, copies, tokens) if plan["matched"] else None
         smaller = share(model, copies, heads)
     progress(0.55)
-    metrics, runs = _in_two_stages(smaller, model, base.task, plan, train, seed)
+    metrics, runs = _in_two_stages(smaller, given, spec)
     counts = [each.count_params() for each in (model, smaller)]
     metrics |= {"copied": len(copies), "parameters_saved": 1 - counts[1] / counts[0]}
     if not plan["dropped"]:
@@ -146,21 +117,18 @@ def student(
 
 
 def _in_two_stages(
-    smaller: Transformer,
-    teacher: Transformer,
-    task: Any,
-    plan: Mapping[str, Any],
-    train: TrainConfig,
-    seed: int,
+    smaller: Transformer, teacher: Trained, spec: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[Run]]:
     """Distil, then train further, as long as the regime says; other data in each."""
+    plan, train = spec["plan"], TrainConfig.from_dict(spec["train"])
+    task, seed = teacher.task, teacher.seed
     first, second = stages(plan["regime"], train.steps)
     metrics: dict[str, float] = {}
     runs: list[Run] = []
     if first:
         losses = DistillationConfig.from_dict(plan["losses"])
         stage = _stage(train, first)
-        trainer = DistillingTrainer(smaller, teacher, task, stage, losses, _xla())
+        trainer = DistillingTrainer(smaller, teacher.model, task, stage, losses, _xla())
         found = trainer.go_on(FURTHER + seed, progress=False)
         metrics["loss_before"] = found.before["loss"]
         metrics["stage_1_loss"] = found.after["loss"]
@@ -174,20 +142,13 @@ def _in_two_stages(
     return metrics | runs[-1].metrics, runs
 
 
-def from_scratch(
-    model: Transformer,
-    base: Dense,
-    note: Mapping[str, Any],
-    spec: Mapping[str, Any],
-    seed: int,
-    progress: Progress,
-) -> Result:
+def from_scratch(given: Trained, spec: Mapping[str, Any], progress: Progress) -> Result:
     """What sharing would make of the trained model, trained from fresh weights."""
     plan, train = spec["plan"], TrainConfig.from_dict(spec["train"])
-    copies = copies_of(
-        model, plan, calibration(base.task, plan["sequences"], seed), seed
-    )
-    trainer = Trainer(shared_config(base.config, copies), base.task, train)
+    task, seed = given.task, given.seed
+    batch = calibration(task, plan["sequences"], seed)
+    copies = copies_of(given.model, plan, batch, seed)
+    trainer = Trainer(shared_config(given.dense.config, copies), task, train)
     run = trainer.run(seed, progress=lambda done: progress(0.5 + 0.5 * done))
     return _told(run.metrics | {"copied": len(copies)}, [run], copies)
 
@@ -203,7 +164,7 @@ def copies_of(
     return chosen(plan["rule"], count, similarity, costs, seed)
 
 
-KINDS: dict[str, Callable[..., Result]] = {
+KINDS: dict[str, Look] = {
     "base": trained,
     "copied": copied,
     "student": student,
