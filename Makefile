@@ -53,7 +53,7 @@ notebooks: setup ## Generate the exercises and notebooks from their sources
 	$(BIN)/python -m kit.grading.generate
 	$(BIN)/python -m kit.grading.notebooks
 
-bench: setup ## Compare speed with PyTorch, and of blocks, as ratios (installs torch; an hour)
+bench: setup ## Compare speed with PyTorch, and of blocks, as ratios (installs torch; some hours)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation \
 		--constraint $(LOCK) --editable ".[torch]"
 	$(BIN)/python -m benchmarks

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
 
-from benchmarks import pruning
+from benchmarks import pruning, sharing
 from benchmarks.cases import ACTIONS, BASE, CASES, FEATURES, PAPER
 from benchmarks.kit_gpt import config
 from benchmarks.turns import Peer
@@ -25,7 +25,7 @@ from kit.counts import flops_per_token
 
 LATEST = Path(__file__).parent / "latest.json"
 TORCH = ("torch", "torch.compile")
-ALL = (*CASES, *pruning.PRUNING, *pruning.PRUNED, "sweep")
+ALL = (*CASES, *pruning.PRUNING, *pruning.PRUNED, *sharing.SHARING, "sweep")
 
 Turn = dict[tuple[str, str], dict[str, float]]
 
@@ -34,7 +34,7 @@ def rivals(case: str) -> tuple[str, ...]:
     """Whom the kit is compared with: a simplified block also with Pre-LN, and what is
     added to training with training without it."""
     if case not in CASES:
-        return TORCH[:1] if case in pruning.PRUNING else ()
+        return TORCH[:1] if case in {**pruning.PRUNING, **sharing.SHARING} else ()
     if CASES[case].feature:
         return (KIT_PLAIN,)
     return TORCH if CASES[case].block == BASE else (KIT_BASE, *TORCH)
@@ -46,7 +46,8 @@ def measure(case: str, pairs: int) -> Iterator[list[dict]]:
         yield [sweep()]
         return
     if case not in CASES:
-        yield from pruning.measure(case, pairs)
+        others = sharing if case in sharing.SHARING else pruning
+        yield from others.measure(case, pairs)
         return
     for cores in (1, 2):
         yield compare(case, cores, pairs)
@@ -139,6 +140,8 @@ def show(row: dict) -> str:
     """One row as a line."""
     if row["name"].startswith("pruning "):
         return pruning.show(row)
+    if row["name"].startswith("sharing "):
+        return sharing.show(row)
     if "outside_training" in row:
         share = row["outside_training"]
         return f"{row['name']:36} {share:.0%} outside training steps"

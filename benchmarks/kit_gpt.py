@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.cases import CLIP_NORM, OPTIMIZER, WATCHED, Case
 from kit.config import ModelConfig
@@ -19,13 +20,9 @@ def config(case: Case) -> ModelConfig:
     ).with_every_block(num_heads=case.heads)
 
 
-def prepare(case: Case) -> dict[str, Callable[[], object]]:
-    """Build everything; the returned functions take all steps of the case."""
-    from kit.models import build
-    from kit.rates import BlockRates
-    from kit.sharpness import SharpnessCallback
+def compile_for_training(model: Any, steps: int, block_rates: Any = None) -> None:
+    """AdamW, clipping and the loss, for steps that are timed some at once."""
     from kit.training import TrainConfig, token_cross_entropy
-    from kit.training.feeding import feed
     from kit.training.optimizer import make_optimizer
 
     beta_1, beta_2 = OPTIMIZER["betas"]
@@ -33,19 +30,31 @@ def prepare(case: Case) -> dict[str, Callable[[], object]]:
         steps=10**6,
         evaluate_every=10,
         learning_rate=OPTIMIZER["learning_rate"],
+        warmup_steps=0,
         weight_decay=OPTIMIZER["weight_decay"],
         beta_1=beta_1,
         beta_2=beta_2,
         clip_norm=CLIP_NORM,
-        block_rates=BlockRates() if case.feature == "blockwise" else None,
+        block_rates=block_rates,
     )
-    model = build(config(case))
     model.compile(
         optimizer=make_optimizer(training, model),
         loss=token_cross_entropy,
         jit_compile=True,
-        steps_per_execution=math.gcd(case.steps, 10),
+        steps_per_execution=math.gcd(steps, 10),
     )
+
+
+def prepare(case: Case) -> dict[str, Callable[[], object]]:
+    """Build everything; the returned functions take all steps of the case."""
+    from kit.models import build
+    from kit.rates import BlockRates
+    from kit.sharpness import SharpnessCallback
+    from kit.training.feeding import feed
+
+    model = build(config(case))
+    rates = BlockRates() if case.feature == "blockwise" else None
+    compile_for_training(model, case.steps, rates)
     batches = case.batches()
     inputs, targets = (part.reshape(-1, case.context) for part in batches)
     watch = SharpnessCallback(list(zip(*batches, strict=True))[:WATCHED])

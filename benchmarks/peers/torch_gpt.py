@@ -36,17 +36,7 @@ class GPT(nn.Module):
 def prepare(case: Case, compiled: bool) -> dict[str, Callable[[], object]]:
     """Build everything; the returned functions take all steps of the case."""
     model = GPT(case)
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": OPTIMIZER["weight_decay"]},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=OPTIMIZER["learning_rate"],
-        betas=OPTIMIZER["betas"],
-        fused=True,
-    )
+    optimizer = make_optimizer(model)
     inputs, targets = (torch.from_numpy(part).long() for part in case.batches())
 
     def loss_of(tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -70,6 +60,21 @@ def prepare(case: Case, compiled: bool) -> dict[str, Callable[[], object]]:
         return torch.cat([logits_of(tokens) for tokens in inputs])
 
     return {"train": train, "forward": forward}
+
+
+def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """Fused AdamW, in which matrices decay."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": OPTIMIZER["weight_decay"]},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=OPTIMIZER["learning_rate"],
+        betas=OPTIMIZER["betas"],
+        fused=True,
+    )
 
 
 def count_parameters(case: Case) -> int:

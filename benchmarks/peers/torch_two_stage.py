@@ -230,8 +230,8 @@ def two_stage(
     }
 
 
-def read(folder: Path) -> tuple[GPT, torch.Tensor]:
-    """The model and the tokens (sequences, time) that the kit wrote there."""
+def read_weights(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights of a model that the kit wrote there, by name, and its sizes."""
     weights: dict[str, Any] = {}
     with np.load(folder / "weights.npz") as arrays:
         for name in arrays.files:
@@ -240,9 +240,13 @@ def read(folder: Path) -> tuple[GPT, torch.Tensor]:
             for part in path:
                 place = place.setdefault(part, {})
             place[last] = torch.from_numpy(arrays[name])
-    about = json.loads((folder / "about.json").read_text("utf-8"))
+    return weights, json.loads((folder / "about.json").read_text("utf-8"))
+
+
+def read(folder: Path) -> tuple[GPT, torch.Tensor]:
+    """The model and the tokens (sequences, time) that the kit wrote there."""
     tokens = torch.from_numpy(np.load(folder / "tokens.npy")).long()
-    return GPT(weights, about), tokens
+    return GPT(*read_weights(folder)), tokens
 
 
 def prepare(case: Any, folder: Path) -> dict[str, tuple[Callable, Callable]]:

@@ -88,9 +88,8 @@ def test_what_a_copy_saves_is_its_queries_and_keys(name):
     )
 
 
-@pytest.mark.parametrize("copies, percent", [(5, 2.14), (9, 3.86), (17, 7.29)])
-def test_the_published_savings_of_tinyllama(copies, percent):
-    """Table 3 of 2409.14595; the row of 41 % shares nine layers."""
+def tinyllama():
+    """TinyLlama_v1.1 as a config."""
     block = BlockConfig(
         norm="rms",
         num_heads=32,
@@ -98,7 +97,7 @@ def test_the_published_savings_of_tinyllama(copies, percent):
         feed_forward="swiglu",
         feed_forward_dim=5632,
     )
-    config = ModelConfig.uniform(
+    return ModelConfig.uniform(
         22,
         block,
         width=2048,
@@ -108,6 +107,12 @@ def test_the_published_savings_of_tinyllama(copies, percent):
         tied_head=False,
         final_norm="rms",
     )
+
+
+@pytest.mark.parametrize("copies, percent", [(5, 2.14), (9, 3.86), (17, 7.29)])
+def test_the_published_savings_of_tinyllama(copies, percent):
+    """Table 3 of 2409.14595; the row of 41 % shares nine layers."""
+    config = tinyllama()
     edits = {index: {"copies_map_from": 1} for index in range(2, 2 + copies)}
     full = sum(parameter_counts(config).values())
     saved = full - sum(parameter_counts(config.with_blocks(edits)).values())
