@@ -16,6 +16,7 @@ STUDIES: dict[str, str] = {
     "sharpness": "kit.studies.sharpness:STUDY",
     "sharing": "kit.studies.sharing:STUDY",
     "pruning": "kit.studies.pruning:STUDY",
+    "capstone": "kit.studies.capstone:STUDY",
 }
 """Studies that can be run: slug -> `module:attribute`, imported when asked for."""
 
