@@ -64,6 +64,7 @@ class Runner:
                 finished before is kept.
         """
         known = self.store.keys(self.study.slug)
+        cells = list({cell.key: cell for cell in cells}.values())  # arms may be equal
         missing = [cell for cell in cells if cell.key not in known]
         self.schedule = Schedule(missing)
         self.summary = Summary(len(cells), len(cells) - len(missing))

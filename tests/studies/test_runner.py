@@ -77,6 +77,9 @@ def test_every_cell_is_run_once_with_paired_seeds_and_never_again(tmp_path):
     again, same = run(toy, tmp_path)
     assert (again.finished, again.reused) == (0, 6)
     assert same == rows
+    twin = toy.cells("quick", names=["low"])
+    shared, _ = run(toy, tmp_path, cells=toy.cells("quick") + twin)
+    assert (shared.cells, shared.finished, shared.reused) == (6, 0, 6)
     more, _ = run(toy, tmp_path, cells=toy.cells("quick", seeds=4))
     assert (more.finished, more.reused) == (2, 6)
     begun, _ = started_cells(Path(log))
