@@ -189,6 +189,9 @@ class Exact:
         )
 
 
+WORST = " at worst"
+
+
 @dataclass(frozen=True)
 class AllOf:
     """Several tests that must all agree; the numbers are those of the weakest.
@@ -205,11 +208,11 @@ class AllOf:
         weakest = min(
             findings, key=lambda f: (order.index(f.verdict), -(f.p_value or 0.0))
         )
+        brief = weakest.brief.removesuffix(WORST)  # a part may have parts itself
         return replace(
             weakest,
             sentence=" ".join(finding.sentence for finding in findings),
-            brief=weakest.brief
-            + " at worst" * (weakest.brief != "" and weakest.verdict != REPRODUCED),
+            brief=brief + WORST * (brief != "" and weakest.verdict != REPRODUCED),
             runs=sum(finding.runs for finding in findings),
             seeds=min(finding.seeds for finding in findings),
         )

@@ -191,6 +191,7 @@ def test_all_of_takes_the_weakest_part():
     assert AllOf([yes, yes])(found).verdict == REPRODUCED
     assert AllOf([yes, unsure])(found).verdict == UNDECIDED
     assert AllOf([unsure, no, yes])(found).verdict == NOT_REPRODUCED
+    assert AllOf([AllOf([unsure, yes]), yes])(found).brief.count("at worst") == 1
     finding = AllOf([yes, unsure])(found)
     assert finding.p_value == unsure(found).p_value
     assert finding.runs == 6

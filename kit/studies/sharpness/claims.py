@@ -4,6 +4,8 @@ Losses are in nats per token on held-out text. Written before any run was looked
 a difference below `EFFECT` does not matter, and two arms closer than `SAME` are equal.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from kit.studies import statistics
@@ -73,7 +75,8 @@ def behind(arm: str, minus: str, share: float) -> Custom:
             f"{results.arms[arm]} minus {results.arms[minus]} after {share:.0%} of the "
             f"steps: loss {interval_in_words(interval, '+.3f')}; claimed at least +0."
         )
-        return decide(numbers, interval, 0.0, "greater", sentence)
+        finding = decide(numbers, interval, 0.0, "greater", sentence)
+        return replace(finding, brief=f"loss {interval.estimate:+.3f}")
 
     return Custom(test)
 
