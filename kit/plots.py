@@ -161,8 +161,8 @@ def bar_with_points(
     Args:
         results, metric, arms, label, references, names: As for `learning_curves`, with
             the metric from the final metrics and vertical reference lines.
-        limits: Ends of the axis. If it does not start at zero, means are strokes, for
-            the length of a bar would mean nothing.
+        limits: Ends of the axis, or further out where an interval is. If it does not
+            start at zero, means are strokes, for a bar's length would mean nothing.
     """
     chosen = _chosen(results, arms)
     called = {**results.arms, **(names or {})}
@@ -187,7 +187,8 @@ def bar_with_points(
     _reference_lines(ax.axvline, references)
     ax.set_xlabel(label or metric.replace("_", " "))
     if limits:
-        ax.set_xlim(*limits)
+        first, last = ax.dataLim.intervalx
+        ax.set_xlim(min(limits[0], first), max(limits[1], last))
     if references:
         _legend_below(figure, ax)
     return figure

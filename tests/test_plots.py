@@ -74,6 +74,18 @@ def test_bars_are_means_with_a_point_per_seed_and_a_cross_for_what_is_lost():
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a!", "b!"]
 
 
+def test_no_interval_ends_outside_the_axis():
+    rows = [run(seed=seed, value=value) for seed, value in enumerate((4.1, 4.2))]
+    for each in rows:
+        each.metrics["loss"] = each.metrics["accuracy"]
+    (ax,) = plots.bar_with_points(Results(rows), "loss", limits=(4.0, 4.3)).axes
+    (interval,) = ax.get_lines()
+    low, high = interval.get_xdata()
+    left, right = ax.get_xlim()
+    assert low < 4.0 and high > 4.3  # Student's, of two runs
+    assert left <= low and high <= right
+
+
 def test_heatmap_writes_the_numbers_and_centres_diverging_colours():
     values = [[1.0, -2.0], [None, 0.5]]
     figure = plots.heatmap(values, ["x", "y"], form=".1f", diverging=True)
