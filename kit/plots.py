@@ -187,8 +187,10 @@ def bar_with_points(
     _reference_lines(ax.axvline, references)
     ax.set_xlabel(label or metric.replace("_", " "))
     if limits:
-        first, last = ax.dataLim.intervalx
-        ax.set_xlim(min(limits[0], first), max(limits[1], last))
+        (first, last), (left, right) = ax.dataLim.intervalx, limits
+        room = 0.02 * (last - first)
+        left = left if left <= first else first - room
+        ax.set_xlim(left, right if right >= last else last + room)
     if references:
         _legend_below(figure, ax)
     return figure
