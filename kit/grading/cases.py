@@ -35,6 +35,8 @@ class Case:
         must: In a check with `partial=True`: without this case the others earn nothing.
         shown: The call in words, for calls whose arguments say little.
         remark: What a failure of this very case means.
+        examine: Called in the judge with the arrays that came back: what is wrong, or
+            nothing. For what has no single right answer; `expected` is not asked then.
     """
 
     arguments: tuple[Any, ...]
@@ -44,6 +46,7 @@ class Case:
     must: bool = False
     shown: str = ""
     remark: str = ""
+    examine: Callable[..., str] | None = None
 
 
 Draw = Callable[[np.random.Generator], Iterator[Case]]

@@ -1,5 +1,6 @@
 """Compare what came back with what was expected."""
 
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -16,6 +17,18 @@ class Evidence(NamedTuple):
     reply: Reply
     expected: tuple[np.ndarray, ...]
     outcome: Outcome
+    fault: str = ""  # what an examination found
+
+
+def examined(case: Case, reply: Reply, examine: Callable[..., str]) -> Evidence:
+    """What the judge finds in an answer for which there is no expected value."""
+    if reply.outcome is not Outcome.ANSWERED:
+        return Evidence(case, reply, (), reply.outcome)
+    if not all(np.isfinite(array).all() for array in reply.arrays):
+        return Evidence(case, reply, (), Outcome.NOT_FINITE)
+    fault = examine(*reply.arrays)
+    outcome = Outcome.WRONG_VALUE if fault else Outcome.PASS
+    return Evidence(case, reply, (), outcome, fault)
 
 
 def verdict(reply: Reply, expected: tuple[np.ndarray, ...], check: Check) -> Outcome:

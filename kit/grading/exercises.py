@@ -113,9 +113,10 @@ class Exercise:
         """Title, cost and statement, as Markdown."""
         stars = "★" * self.difficulty + "☆" * (5 - self.difficulty)
         points = f"{self.points} point{'s' if self.points > 1 else ''}"
+        arxiv = "arXiv " * self.paper[0].isdigit()  # or else a few words
         return (
             f"## {self.title}\n\n{stars} · about {self.minutes} minutes · {points}\n"
-            f"· arXiv {self.paper}, {self.section}\n\n{self._markdown('statement')}"
+            f"· {arxiv}{self.paper}, {self.section}\n\n{self._markdown('statement')}"
         )
 
     def stub(self) -> str:

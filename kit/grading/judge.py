@@ -15,7 +15,7 @@ import numpy as np
 from kit.errors import KitError
 from kit.grading.boundary import Outcome
 from kit.grading.cases import EXAMPLE, Check
-from kit.grading.compare import Evidence, verdict
+from kit.grading.compare import Evidence, examined, verdict
 from kit.grading.exercises import Exercise
 from kit.grading.launch import launch
 from kit.grading.oracle import Launch, Oracle, oracle
@@ -133,8 +133,11 @@ class Trial:
         for case in check.draw(rng):
             name = case.function or self.exercise.function
             reply = self.child.ask(name, case.arguments, case.returns, seconds)
-            expected = master.expected(case)
-            yield Evidence(case, reply, expected, verdict(reply, expected, check))
+            if case.examine is not None:
+                yield examined(case, reply, case.examine)
+            else:
+                expected = master.expected(case)
+                yield Evidence(case, reply, expected, verdict(reply, expected, check))
             if not self.child.alive:
                 # It hangs; it may show elsewhere that it does not, but soon.
                 self._patience = IMPATIENT_SECONDS

@@ -107,6 +107,8 @@ def describe(exercise: Exercise, item: Evidence, tolerance: float) -> list[str]:
         by_shape = reply.outcome in (Outcome.WRONG_SHAPE, Outcome.WRONG_DTYPE)
         lines.append(row("returned" if by_shape else "result", reply.text))
         return lines + ([row("expected", promised)] if by_shape else [])
+    if case.examine is not None:
+        return [*lines, row("found", item.fault)] if item.fault else lines
     for number, (got, want, spec) in enumerate(
         zip(reply.arrays, item.expected, case.returns, strict=True)
     ):

@@ -22,6 +22,7 @@ BASES = {
     "03_sharpness": ("AdamW", "llama-adamw"),
     "04_sharing": ("shared: text alone", "text-40-continual"),
     "05_pruning": ("2SSP", "llama-2ssp"),
+    "06_capstone": ("plain", "plain"),
 }
 PICTURES = {
     "01_simplify": 6,
@@ -29,6 +30,7 @@ PICTURES = {
     "03_sharpness": 4,
     "04_sharing": 8,
     "05_pruning": 6,
+    "06_capstone": 3,
 }
 # Runs of training.
 BARS = {
@@ -37,6 +39,7 @@ BARS = {
     "03_sharpness": 9,
     "04_sharing": 3,
     "05_pruning": 1,
+    "06_capstone": 9,
 }
 
 pytestmark = [pytest.mark.notebook, pytest.mark.slow]

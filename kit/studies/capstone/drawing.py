@@ -47,7 +47,7 @@ def _interactions(results: Results) -> list[Figure]:
         list(SHORT.values()),
         label="nats per token",
         diverging=True,
-        form="+.3f",
+        form="+z.3f",
     )
     caption = (
         "On the diagonal, what each ingredient alone changes the loss by. Below it, "
@@ -73,7 +73,7 @@ def _planes(results: Results) -> list[Figure]:
             for words, arms in groups.items()
             if (points := _points(results, arms, metric))
         }
-        panels[f"{NATS}, over {title}"] = panel
+        panels[title] = panel
     if not all(len(panel) > 1 for panel in panels.values()):
         return []
     picture = point_panels(panels, x_label="thousands", y_label=NATS)

@@ -1,0 +1,251 @@
+"""A defence: models that somebody saved, a claim about them, and its examination.
+
+What is handed in is data and is never run: for each seed the weights as safetensors and
+the config as JSON, small enough to look at. The judge builds the models itself, and
+computes every number again from text that they were not trained on.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kit.config import ModelConfig
+from kit.counts import parameter_counts
+from kit.errors import KitError
+
+if TYPE_CHECKING:
+    from kit.data import TextTask
+    from kit.models import Transformer
+
+PARAMETERS = 120_000  # a model may have
+SEEDS = 3  # or more
+CONTEXT, VOCABULARY = 64, 512
+TEXT: dict[str, Any] = {
+    "corpus": "docs",
+    "tokenizer": {"bpe": VOCABULARY},
+    "context_length": CONTEXT,
+    "validation_tokens": 8192,
+    "sampling": "epoch",
+}
+"""What models read, and what the end of it, which is held out, is cut into."""
+
+LARGEST_FILE = 2**20  # bytes
+MOST_BLOCKS = 64
+READ = 256  # training windows that the judge compares the held-out ones with
+DRAWN = 50_000  # the seed that they are drawn with
+ROWS = 64  # windows that are read together
+# In nats. Claims are rounded to three decimals; backends differ by a hundredth of that.
+MEAN_OFF, HALF_OFF = 1e-3, 2e-3
+KNOWN = 0.3  # text that nobody trained on is not read so much better than training text
+
+
+class Saved(NamedTuple):
+    """One model as it was handed in.
+
+    Args:
+        name: Of its two files, without ending.
+        config, weights: Their contents.
+
+    Example:
+        >>> Saved("seed-0", b"{}", b"").name
+        'seed-0'
+    """
+
+    name: str
+    config: bytes
+    weights: bytes
+
+
+@cache
+def task() -> "TextTask":
+    """The text of the exercise, and how it is cut into tokens."""
+    from kit.data import TextTask
+
+    return TextTask(**TEXT)
+
+
+@cache
+def windows() -> tuple[np.ndarray, np.ndarray]:
+    """(windows, 65) int32 each: some of the training text, and all that is held out."""
+    found = task().batch(0, READ, DRAWN), task().validation()
+    train, held_out = (
+        np.concatenate([inputs, targets[:, -1:]], axis=1) for inputs, targets in found
+    )
+    return train, held_out
+
+
+@cache
+def _everything() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="kit-defence-")
+
+
+def new_folder() -> str:
+    """An empty folder that is there until this process ends."""
+    return tempfile.mkdtemp(dir=_everything().name)
+
+
+def save(model: "Transformer", folder: str | Path, seed: int) -> None:
+    """Save a model as it is handed in: `seed-0.json` and `seed-0.safetensors`.
+
+    Args:
+        model: A kit model.
+        folder: Where; it is made if it is not there.
+        seed: Of its training.
+    """
+    from safetensors.numpy import save_file
+
+    from kit.models import named_weights
+
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    weights = {name: np.asarray(value) for name, value in named_weights(model).items()}
+    save_file(weights, path / f"seed-{seed}.safetensors")
+    config = json.dumps(model.config.to_dict(), indent=1)
+    (path / f"seed-{seed}.json").write_text(config, "utf-8")
+
+
+def read(folder: str | Path) -> list[Saved]:
+    """What lies in a folder, by name.
+
+    Raises:
+        KitError: There is nothing, half of something, or a file that is too large.
+
+    Example:
+        >>> read(new_folder())
+        Traceback (most recent call last):
+        ...
+        kit.errors.KitError: no model was handed in. Save one for each seed.
+    """
+    found = []
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        parts = []
+        for file in (path.with_suffix(".json"), path):
+            if not file.is_file():
+                raise KitError(f"{file.name} is missing", "Hand in both files")
+            if file.stat().st_size > LARGEST_FILE:
+                raise KitError(
+                    f"{file.name} has {file.stat().st_size:,} bytes, more than "
+                    f"{LARGEST_FILE:,}",
+                    f"A model may have {PARAMETERS:,} parameters, in float32",
+                )
+            parts.append(file.read_bytes())
+        found.append(Saved(path.stem, *parts))
+    if not found:
+        raise KitError("no model was handed in", "Save one for each seed")
+    return found
+
+
+def config_of(saved: Saved) -> ModelConfig:
+    """The config of a model.
+
+    Raises:
+        KitError: It is no config, or not one for this text.
+    """
+    try:
+        config = ModelConfig.from_dict(json.loads(saved.config))
+    except (ValueError, TypeError, AttributeError, RecursionError, KitError) as error:
+        raise KitError(
+            f"{saved.name}.json is no config of a model: {str(error)[:200]}",
+            "Save model.config.to_dict()",
+        ) from error
+    if (config.vocabulary_size, config.context_length) != (VOCABULARY, CONTEXT):
+        raise KitError(
+            f"{saved.name} has a vocabulary of {config.vocabulary_size} and a context "
+            f"of {config.context_length}, not {VOCABULARY} and {CONTEXT}",
+            "Train on the text of the exercise",
+        )
+    if len(config.blocks) > MOST_BLOCKS:
+        raise KitError(
+            f"{saved.name} has {len(config.blocks)} blocks, more than {MOST_BLOCKS}",
+            "Take fewer",
+        )
+    return config
+
+
+def opened(saved: Saved) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    """Config and weights of a model.
+
+    Raises:
+        KitError: One of the two cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        weights = load(saved.weights)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise KitError(
+            f"{saved.name}.safetensors cannot be read: {str(error)[:200]}",
+            "Write it with safetensors.numpy.save_file",
+        ) from error
+    return config_of(saved), weights
+
+
+def size_of(saved: Saved) -> int:
+    """Parameters of a model: by its config, or of its file if that holds more."""
+    config, weights = opened(saved)
+    in_file = sum(array.size for array in weights.values())
+    return max(sum(parameter_counts(config).values()), in_file)
+
+
+def losses(models: Sequence[Saved]) -> np.ndarray:
+    """(models, 2) The loss on held-out text and on training text, in nats per token.
+
+    Raises:
+        KitError: A model cannot be built from what was handed in.
+    """
+    return np.array([_losses(model) for model in models])
+
+
+@lru_cache(maxsize=32)
+def _losses(saved: Saved) -> tuple[float, float]:
+    model = _built(saved)
+    train, held_out = windows()
+    return loss_of(model, held_out), loss_of(model, train)
+
+
+def loss_of(model: "Transformer", tokens: np.ndarray) -> float:
+    """Mean loss of a model on windows of tokens, each of which is one token longer.
+
+    Example:
+        >>> from kit.models import build
+        >>> config = ModelConfig(9, 8, 4, (), "none", initializer_std=0.0)
+        >>> round(loss_of(build(config), np.zeros((2, 9), "int32")), 3)  # log of 9
+        2.197
+    """
+    from kit.training.scoring import token_losses
+
+    found = []
+    for start in range(0, len(tokens), ROWS):
+        part = tokens[start : start + ROWS]
+        found.append(np.asarray(token_losses(part[:, 1:], model(part[:, :-1]))))
+    return float(np.concatenate(found).astype("float64").mean())
+
+
+def _built(saved: Saved) -> "Transformer":
+    from kit.models import build, named_weights
+
+    if size_of(saved) > LARGEST_FILE:  # such a model would not even be built
+        raise KitError(f"{saved.name} is far too large", "Make it smaller")
+    config, weights = opened(saved)
+    model = build(config, seed=None)
+    named = named_weights(model)
+    shapes = {name: tuple(variable.shape) for name, variable in named.items()}
+    if shapes != {name: array.shape for name, array in weights.items()}:
+        raise KitError(
+            f"the weights of {saved.name} are not those of its config",
+            "Save both from the same model",
+        )
+    for name, array in weights.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise KitError(
+                f"{saved.name} has weights in {name} that are no finite numbers",
+                "Look at how it was trained",
+            )
+        named[name].assign(array.astype("float32"))
+    return model
