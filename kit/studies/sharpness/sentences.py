@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 from kit.studies.results import Results
 from kit.studies.sharpness.arms import ORDER
-from kit.studies.sharpness.claims import best_single_rate
+from kit.studies.sharpness.comparisons import best_single_rate
 from kit.studies.sharpness.curvature import at_end
 from kit.studies.verdicts import Verdict, still_open
 
