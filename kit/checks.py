@@ -78,6 +78,16 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
+def check_tokens(tokens: Any, vocabulary_size: int) -> None:
+    """Raise a `KitError` for token ids, an array, that a model has no embedding of."""
+    for token in (tokens.min(), tokens.max()):
+        if not 0 <= token < vocabulary_size:
+            raise KitError(
+                f"token {token} is outside the vocabulary of {vocabulary_size}",
+                "Encode the text with the tokenizer that the model was trained with",
+            )
+
+
 def check_whole(config: Any, name: str, least: int = 1) -> None:
     """Raise a `KitError` for what is no whole number from `least`.
 

@@ -109,6 +109,11 @@ def explain(error: Exception) -> KitError | None:
         )
     if isinstance(error, OSError):
         return _system(error)
+    if isinstance(error, MemoryError):
+        return KitError(
+            f"this does not fit into memory ({str(error) or 'no more is left'})",
+            "Use fewer --sequences, or a smaller --batch-size or --length",
+        )
     return None
 
 

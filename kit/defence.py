@@ -3,11 +3,17 @@
 What is handed in is data and is never run: for each seed the weights as safetensors and
 the config as JSON, small enough to look at. The judge builds the models itself, and
 computes every number again from text that they were not trained on.
+
+Who learns the held-out windows that are handed over reads them better than others of
+the same part, and is found out. Who trains on *all* of the text that the kit comes with
+is not: then there are no others, and all of it is read alike.
 """
 
 import json
+import secrets
 import tempfile
 from collections.abc import Sequence
+from copy import copy
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +25,7 @@ from kit.counts import parameter_counts
 from kit.errors import KitError
 
 if TYPE_CHECKING:
-    from kit.data import TextTask
+    from kit.data import Batch, TextTask
     from kit.models import Transformer
 
 PARAMETERS = 120_000  # a model may have
@@ -36,12 +42,15 @@ TEXT: dict[str, Any] = {
 
 LARGEST_FILE = 2**20  # bytes
 MOST_BLOCKS = 64
-READ = 256  # training windows that the judge compares the held-out ones with
-DRAWN = 50_000  # the seed that they are drawn with
+READ = 256  # training windows that are handed over, and that are kept back
+DRAWN = 50_000  # the seed that the training text is shuffled with
 ROWS = 64  # windows that are read together
 # In nats. Claims are rounded to three decimals; backends differ by a hundredth of that.
 MEAN_OFF, HALF_OFF = 1e-3, 2e-3
-KNOWN = 0.3  # text that nobody trained on is not read so much better than training text
+KNOWN = 0.3  # text that nobody trained on is not read so much better than other text
+# In nats, root mean square over windows: models that count pairs in overlapping pieces
+# of the text are 0.09 apart, and copies whose logits have a noise of 0.01 are 0.001.
+COPY = 0.01
 
 
 class Saved(NamedTuple):
@@ -71,12 +80,33 @@ def task() -> "TextTask":
 
 @cache
 def windows() -> tuple[np.ndarray, np.ndarray]:
-    """(windows, 65) int32 each: some of the training text, and all that is held out."""
-    found = task().batch(0, READ, DRAWN), task().validation()
-    train, held_out = (
-        np.concatenate([inputs, targets[:, -1:]], axis=1) for inputs, targets in found
-    )
-    return train, held_out
+    """(windows, 65) int32 each, handed over: training text, and what is judged."""
+    return _joined(task().batch(0, READ, DRAWN)), _joined(task().validation())
+
+
+@cache
+def kept_back() -> tuple[np.ndarray, np.ndarray]:
+    """(windows, 65) int32 each, never handed over: training text, and held-out text.
+
+    They are drawn when they are first asked for, after a submission has run, so that
+    nobody can learn just these.
+    """
+    step = 1 + secrets.randbelow(task().steps_per_epoch(READ) - 1)
+    everything = copy(task())
+    everything.validation_tokens = None
+    handed_over = {window.tobytes() for window in windows()[1]}
+    held_out = [
+        window
+        for window in _joined(everything.validation())
+        if window.tobytes() not in handed_over
+    ]
+    rng = np.random.default_rng(secrets.randbits(63))
+    return _joined(task().batch(step, READ, DRAWN)), rng.permutation(held_out)[:READ]
+
+
+def _joined(batch: "Batch") -> np.ndarray:
+    inputs, targets = batch
+    return np.concatenate([inputs, targets[:, -1:]], axis=1)
 
 
 @cache
@@ -194,29 +224,40 @@ def size_of(saved: Saved) -> int:
 
 
 def losses(models: Sequence[Saved]) -> np.ndarray:
-    """(models, 2) The loss on held-out text and on training text, in nats per token.
+    """(models, 3) The loss on the text that is judged, and on what was kept back of the
+    held-out text and of the training text, in nats per token.
 
     Raises:
         KitError: A model cannot be built from what was handed in.
     """
-    return np.array([_losses(model) for model in models])
+    return np.array([[part.mean() for part in _losses(model)] for model in models])
+
+
+def distance(a: Saved, b: Saved) -> float:
+    """How far apart what two models say is: of their losses on each window that is
+    judged, the root mean square of the differences, in nats.
+
+    Copies are near each other however they are written down: with other names, with
+    neurons in another order, or with a little noise.
+    """
+    return float(np.sqrt(np.mean((_losses(a)[0] - _losses(b)[0]) ** 2)))
 
 
 @lru_cache(maxsize=32)
-def _losses(saved: Saved) -> tuple[float, float]:
+def _losses(saved: Saved) -> tuple[np.ndarray, ...]:
     model = _built(saved)
-    train, held_out = windows()
-    return loss_of(model, held_out), loss_of(model, train)
+    judged, (train, held_out) = windows()[1], kept_back()
+    return tuple(losses_of(model, part) for part in (judged, held_out, train))
 
 
-def loss_of(model: "Transformer", tokens: np.ndarray) -> float:
-    """Mean loss of a model on windows of tokens, each of which is one token longer.
+def losses_of(model: "Transformer", tokens: np.ndarray) -> np.ndarray:
+    """Loss of a model on each window of tokens; a window is one longer than is read.
 
     Example:
         >>> from kit.models import build
         >>> config = ModelConfig(9, 8, 4, (), "none", initializer_std=0.0)
-        >>> round(loss_of(build(config), np.zeros((2, 9), "int32")), 3)  # log of 9
-        2.197
+        >>> losses_of(build(config), np.zeros((2, 9), "int32")).round(3)  # log of 9
+        array([2.197, 2.197])
     """
     from kit.training.scoring import token_losses
 
@@ -224,7 +265,7 @@ def loss_of(model: "Transformer", tokens: np.ndarray) -> float:
     for start in range(0, len(tokens), ROWS):
         part = tokens[start : start + ROWS]
         found.append(np.asarray(token_losses(part[:, 1:], model(part[:, :-1]))))
-    return float(np.concatenate(found).astype("float64").mean())
+    return np.concatenate(found).astype("float64").mean(axis=1)
 
 
 def _built(saved: Saved) -> "Transformer":

@@ -10,12 +10,15 @@ from functools import wraps
 import numpy as np
 
 from kit.defence import (
+    COPY,
     HALF_OFF,
     KNOWN,
     MEAN_OFF,
     PARAMETERS,
     SEEDS,
+    Saved,
     config_of,
+    distance,
     losses,
     read,
     size_of,
@@ -70,14 +73,17 @@ def within_budget(folder: str, claim: np.ndarray) -> str:
 
 @_told
 def enough_seeds(folder: str, claim: np.ndarray) -> str:
-    """There are several models, and no two are the same."""
+    """There are several models, and none is a copy, or nearly, of another."""
     models = read(folder)
-    different = len({saved.weights for saved in models})
-    if different >= SEEDS and different == len(models):
+    different: list[Saved] = []
+    for saved in models:
+        if all(distance(saved, other) > COPY for other in different):
+            different.append(saved)
+    if SEEDS <= len(different) == len(models):
         return ""
     return (
-        f"{len(models)} models, {different} of them different; at least {SEEDS} that "
-        "were trained with seeds of their own are needed"
+        f"{len(models)} models, {len(different)} of them different; at least {SEEDS} "
+        "that were trained with seeds of their own are needed"
     )
 
 
@@ -106,11 +112,12 @@ def follows_from_seeds(folder: str, claim: np.ndarray) -> str:
 
 @_told
 def held_out_is_new(folder: str, claim: np.ndarray) -> str:
-    """Held-out text is not read much better than training text."""
-    held_out, train = losses(read(folder)).mean(axis=0)
-    if held_out >= train - KNOWN:
+    """What is judged is not read much better than text that was not handed over."""
+    judged, held_out, train = losses(read(folder)).mean(axis=0)
+    if judged >= max(held_out, train) - KNOWN:
         return ""
     return (
-        f"your models have a loss of {held_out:.3f} on held-out text, and of "
-        f"{train:.3f} on training text: they know the text that should be new to them"
+        f"your models have a loss of {judged:.3f} on the held-out text that they were "
+        f"given, {held_out:.3f} on the rest of it and {train:.3f} on other training "
+        "text: they know the text that should be new to them"
     )

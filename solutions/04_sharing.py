@@ -554,9 +554,10 @@ for name, value in zip(("streams", "soft", "hard"), at_start):
 
 # %% [markdown]
 # A short repair, of the same length for everybody: the student with the three losses
-# for two thirds of the steps and the text for the last one, as in the paper; the
-# student with nothing but the text, which the paper calls continual training; and the
-# *whole* model with nothing but the text, because training on may be all that helps.
+# for two thirds of the steps and the text for the last one, in the paper's order (there
+# it is four fifths and one); the student with nothing but the text, which the paper
+# calls continual training; and the *whole* model with nothing but the text, because
+# training on may be all that helps.
 
 # %% tags=["prediction"]
 repaired = "80 %"  # how much of the damage does training on the text repair?

@@ -151,12 +151,11 @@ held_out = task.validation()
 calibration = Calibration(
     task.batch(0, 64, seed=99).inputs, sequences=64, search_sequences=16
 )
-options = {"xla": None if xla else False}
 
 
 def loss_of(model, pieces=None):
     """Loss on the text that was held out, in nats per token."""
-    return Evaluator(model, held_out, pieces=pieces, **options).loss()
+    return Evaluator(model, held_out, pieces=pieces).loss()
 
 
 dense = loss_of(model)
@@ -227,7 +226,7 @@ at_random = "much worse"  # half of them gone at random: worse than by score, or
 by_weights = "as good"  # and those with the smallest weights, without any data?
 
 # %%
-pieces = Pieces(model, **options)  # compiled once: only weights change
+pieces = Pieces(model)  # compiled once: only weights change
 rows_of = {b: np.asarray(weights[f"block_{b}/feed_forward/down"]) for b in range(depth)}
 
 
@@ -372,7 +371,7 @@ best_count = "2"  # with how many attentions gone is the model of half the size 
 counts = {"smoke": (0, 1), "quick": (0, 1, 2, 3, 4, 5, 6)}[budget]
 family = {}
 for count in counts:
-    found_model, record = two_stage(model, calibration, 0.5, rule=count, **options)
+    found_model, record = two_stage(model, calibration, 0.5, rule=count)
     stays = found_model.config.blocks[0].feed_forward_dim
     family[count] = loss_of(found_model)
     print(f"{count} attentions gone, {stays:3} neurons stay: loss {family[count]:.3f}")
@@ -404,7 +403,7 @@ first_to_go = 0  # the attention of which block is missed least?
 same_order = "yes"  # do they go in the order of the first look at all of them?
 
 # %%
-evaluator = Evaluator(model, calibration.search_batch, **options)
+evaluator = Evaluator(model, calibration.search_batch)
 rounds = {"smoke": 1, "quick": 5}[budget]
 tried = []
 
@@ -481,7 +480,7 @@ curves = {}
 for name, method in METHODS.items():
     curves[name] = {0.0: dense}
     for sparsity in sparsities:
-        found_model, record = prune(model, calibration, sparsity, method, **options)
+        found_model, record = prune(model, calibration, sparsity, method)
         loss = curves[name][record.reached] = loss_of(found_model)
         seconds = record.seconds["all"]
         print(f"{name:12} {record.reached:.0%} gone, loss {loss:.3f}, {seconds:.1f} s")
@@ -692,7 +691,6 @@ pruned, record = two_stage(
     Calibration(sequences, sequences=16, search_sequences=4),
     sparsity,
     alpha=alpha,
-    **options,
 )
 stays, of = (m.config.feed_forward_dim(m.config.blocks[0]) for m in (pruned, large))
 print(f"{stays} of {of} neurons stay in each block")
@@ -703,7 +701,7 @@ print(f"{pruned.count_params():,} parameters are left")
 # %%
 unsure = []
 for when, found_model in (("before", large), ("after", pruned)):
-    loss = Evaluator(found_model, its_task.validation(), **options).loss()
+    loss = Evaluator(found_model, its_task.validation()).loss()
     unsure.append(np.exp(loss))
     print(f"held-out perplexity {when}: {unsure[-1]:,.1f}")
     show_continued(found_model, its_task, 24)

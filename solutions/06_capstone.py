@@ -235,9 +235,9 @@ plots.heatmap(
 )
 
 # %% [markdown]
-# It looks convincing, as heat maps do. But each of these numbers is made of four runs,
-# and each run has its luck. Four times the luck, and one seed. Here is one of the pairs
-# again, with an interval.
+# It looks convincing, as heat maps do. But each of these numbers is made of four runs
+# of a single seed, and each run has its luck. Would another seed have given the same
+# picture? Here is one of the pairs again, with an interval.
 
 # %% tags=["prediction"]
 surely = "yes"  # sharing and pruning: is zero outside the interval?
@@ -325,6 +325,12 @@ plane(["plain", *map(name_of, alone), name_of(mine)])
 # Everybody can say a number. The judge loads what you saved and computes it again.
 
 # %% exercise="defence"
+
+# %%
+if passed("defence"):
+    claim = defence(portfolio.new_folder(), *portfolio.windows())
+    print("claimed: {:.3f}, from {:.3f} to {:.3f}".format(*claim))
+    print(f"measured above: {np.mean(measured):.3f}")
 
 # %% [markdown]
 # ## 6. What no judge can see

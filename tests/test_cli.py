@@ -134,6 +134,15 @@ def test_what_the_system_refuses_is_told_in_one_line(number, fix, monkeypatch, c
     assert errors.count("\n") == 1
 
 
+def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys):
+    fails_with(monkeypatch, MemoryError())
+    assert cli.main([]) == 2
+    assert capsys.readouterr().err == (
+        "error: this does not fit into memory (no more is left). Use fewer "
+        "--sequences, or a smaller --batch-size or --length.\n"
+    )
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_is_told_in_one_line(monkeypatch, capsys):
     def run(arguments):

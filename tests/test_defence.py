@@ -8,6 +8,7 @@ from safetensors.numpy import save
 
 from kit import defence, examination
 from kit.config import ModelConfig
+from kit.data import Corpus, TextTask
 from kit.defence import Saved, losses, opened, read, size_of
 from kit.errors import KitError
 from kit.grading.exercises import find
@@ -29,10 +30,13 @@ NOTHING = np.zeros(3, "float32")
 def text(monkeypatch):
     """Windows drawn here, so that no text has to be read."""
     rng = np.random.default_rng(0)
-    found = [rng.integers(512, size=(n, 65)).astype("int32") for n in (8, 6)]
-    monkeypatch.setattr(defence, "windows", lambda: tuple(found))
+    judged, held_out, train = (
+        rng.integers(512, size=(n, 65)).astype("int32") for n in (6, 5, 8)
+    )
+    monkeypatch.setattr(defence, "windows", lambda: (None, judged))
+    monkeypatch.setattr(defence, "kept_back", lambda: (train, held_out))
     defence._losses.cache_clear()
-    yield found
+    yield judged, held_out, train
     defence._losses.cache_clear()
 
 
@@ -75,7 +79,7 @@ def test_what_was_saved_is_what_is_judged(models, folder, text):
     assert [saved.name for saved in found] == ["seed-0", "seed-1", "seed-2"]
     assert {size_of(saved) for saved in found} == {models[0].count_params()}
     expected = [
-        [defence.loss_of(model, part) for part in reversed(text)] for model in models
+        [defence.losses_of(model, part).mean() for part in text] for model in models
     ]
     np.testing.assert_allclose(losses(found), expected, rtol=1e-6)
 
@@ -117,11 +121,66 @@ def test_seeds_are_counted_by_what_differs(models, folder, text):
     defence.save(models[0], folder, 1)
     told = examination.enough_seeds(folder, NOTHING)
     assert "3 models, 2 of them different" in told
+    saved = read(folder)[0]
+    for copied in (disguised(saved), shaken(saved, 1e-2)):
+        (folder / "seed-1.safetensors").write_bytes(copied)
+        told = examination.enough_seeds(folder, NOTHING)
+        assert "3 models, 2 of them different" in told
+    defence.save(models[1], folder, 1)
+    assert examination.enough_seeds(folder, NOTHING) == ""
     for name in ("seed-1", "seed-2"):
         for ending in ("json", "safetensors"):
             (folder / f"{name}.{ending}").unlink()
     assert "1 models" in examination.enough_seeds(folder, NOTHING)
     assert examination.follows_from_seeds(folder, NOTHING)
+
+
+def disguised(saved):
+    """The same weights in a file of other bytes."""
+    data = save(opened(saved)[1], metadata={"seed": "1"})
+    assert data != saved.weights
+    return data
+
+
+def shaken(saved, share):
+    """The same weights with a little noise."""
+    rng = np.random.default_rng(0)
+    return save(
+        {
+            name: array
+            + (share * array.std() * rng.normal(size=array.shape)).astype("f")
+            for name, array in opened(saved)[1].items()
+        }
+    )
+
+
+def test_what_is_kept_back_was_never_handed_over(monkeypatch):
+    letters = np.random.default_rng(0).choice([*"abcdefgh"], 90_000)
+    text = TextTask(
+        Corpus("letters", ("".join(letters),)),
+        context_length=defence.CONTEXT,
+        validation_tokens=64 * defence.CONTEXT,
+        sampling="epoch",
+    )
+    monkeypatch.setattr(defence, "task", lambda: text)
+    given, kept = defence.windows.__wrapped__(), []
+    monkeypatch.setattr(defence, "windows", lambda: given)
+    for _ in range(2):
+        train, held_out = defence.kept_back.__wrapped__()
+        assert len(train) == defence.READ and len(held_out) == 140 - 64
+        kept.append({window.tobytes() for window in np.concatenate([train, held_out])})
+        assert len(kept[-1]) == len(train) + len(held_out)
+        assert not kept[-1] & {w.tobytes() for part in given for w in part}
+        whole = set(everything(text._held_out)), set(everything(text._training))
+        assert {w.tobytes() for w in held_out} < whole[0]
+        assert {w.tobytes() for w in train} < whole[1]
+    assert text.validation_tokens == 64 * defence.CONTEXT
+
+
+def everything(stream):
+    """All windows of a part, as bytes."""
+    starts = range(0, len(stream) - defence.CONTEXT, defence.CONTEXT)
+    return [stream[start : start + defence.CONTEXT + 1].tobytes() for start in starts]
 
 
 def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
@@ -134,8 +193,13 @@ def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
 
 
 def test_text_that_was_learnt_by_heart_is_noticed(folder, monkeypatch):
-    for held_out, train, known in ((3.0, 5.0, True), (4.9, 5.0, False), (6, 5, False)):
-        found = np.array([[held_out, train]] * 3)
+    for *measured, known in (
+        (3.0, 3.1, 5.0, True),  # all of the held-out text
+        (4.0, 5.0, 4.1, True),  # what was handed over, and the training text
+        (4.9, 5.0, 5.1, False),
+        (6.0, 6.0, 5.0, False),
+    ):
+        found = np.array([measured] * 3)
         monkeypatch.setattr(examination, "losses", lambda models, found=found: found)
         told = examination.held_out_is_new(folder, NOTHING)
         assert ("they know the text" in told) == known

@@ -25,8 +25,10 @@
 # Nothing that you hand in is run, and no number is believed. The judge builds the
 # models from your files, counts their parameters, and computes every loss again. What
 # it cannot see is what you left out: if you trained ten seeds and hand in the best
-# three, your interval is a lie that nobody will catch. And it cannot see minutes. Say
-# both, when you show your result to somebody.
+# three, your interval is a lie that nobody will catch. Nor can it tell, of all that the
+# kit comes with, whether you read the end as well: it only notices if you read the
+# windows that you are given, and not the rest. And it cannot see minutes. Say all
+# three, when you show your result to somebody.
 #
 # Check it: `kit check defence`. Stuck: `kit hint defence`.
 

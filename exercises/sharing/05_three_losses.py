@@ -18,8 +18,9 @@
 # Not every token is worth learning: padding is not, nor is the question if only the
 # answer matters. `kept` says which tokens count, and **all three** are means over
 # these, each token weighing the same, whichever sequence it is in. L_I is also a mean
-# over the width and over the groups. (The paper writes a sum of squares; with its
-# weights that would drown the other two.)
+# over the width and over the groups. (The paper writes a sum of squares, which is as
+# many times larger as the model is wide. Where streams are large, even the mean can be
+# more than the other two together.)
 #
 # Write `hidden_loss`, `soft_loss` and `hard_loss`. Logits may be in the hundreds, which
 # is no reason for NaN.

@@ -68,6 +68,7 @@ def costs_of(
     model: Transformer,
     held_out: Batch,
     report: Callable[[float], None] = lambda share: None,
+    dense: Transformer | None = None,
 ) -> Costs:
     """Count a model's parameters and operations, and judge it.
 
@@ -75,6 +76,7 @@ def costs_of(
         model: A kit model.
         held_out: Inputs and targets.
         report: Called with the share of the work that is done.
+        dense: The model that it was made from: what is compiled for that one serves.
 
     Example:
         >>> import numpy as np
@@ -86,22 +88,21 @@ def costs_of(
         >>> found.parameters, round(found.perplexity)
         (51200, 8)
     """
-    loss = _mean_loss(model, held_out, report)
+    pieces = Pieces(model, before=None if dense is None else Pieces(dense))
+    loss = _mean_loss(pieces, held_out, report)
     return counted(model.config, held_out.inputs.shape[1], loss)
 
 
-def _mean_loss(
-    model: Transformer, batch: Batch, report: Callable[[float], None]
-) -> float:
+def _mean_loss(pieces: Pieces, batch: Batch, report: Callable[[float], None]) -> float:
     """In nats; the logits of a few sequences are held at a time."""
     count, time = batch.inputs.shape
     size = max(1, TOKENS_AT_ONCE // time)
-    pieces, total, kept = Pieces(model), 0.0, 0
+    total, kept = 0.0, 0
     for start in range(0, count, size):
         part = Batch(*(array[start : start + size] for array in batch))
         here = int((part.targets != IGNORED).sum())
         if here:
-            total += here * Evaluator(model, part, pieces=pieces).loss()
+            total += here * Evaluator(pieces.model, part, pieces=pieces).loss()
             kept += here
         report(min(1.0, (start + size) / count))
     return total / kept

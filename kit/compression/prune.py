@@ -95,7 +95,9 @@ def prune_file(
 def _judged(trained: Trained, model: Any, texts: Texts) -> tuple[Costs, Costs]:
     with progress_of("judging") as report:
         before = costs_of(trained.model, texts.held_out, lambda s: report(s / 2))
-        after = costs_of(model, texts.held_out, lambda s: report((1 + s) / 2))
+        after = costs_of(
+            model, texts.held_out, lambda s: report((1 + s) / 2), trained.model
+        )
     return before, after
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kit.checks import whole
 from kit.compression.costs import Costs, compared, counted
 from kit.compression.figures import costs_figure
 from kit.compression.models import Trained, open_model
@@ -55,7 +56,8 @@ def share_file(
         name, tokenizer: As for `open_model`.
         data, evaluate, length: As for `read_task`.
         out: Folder of `model.keras`, `tokenizer.json`, `record.json` and `page.html`.
-        rate, settings: As for `attend_copy_adjust`.
+        rate, settings: As for `attend_copy_adjust`; of the sequences, at most as many
+            as the text holds.
         steps: Of the distillation; 0 leaves it out.
         adjust_steps: Of the training after it; by default a quarter of `steps`.
         batch_size: Sequences of a step; by default 16, or as many as fit where the
@@ -82,12 +84,17 @@ def share_file(
     stages: Stages = {
         "distilling": stage(steps, batch_size, learning_rate),
         "adjusting": stage(
-            steps // 4 if adjust_steps is None else adjust_steps,
+            steps // 4
+            if adjust_steps is None
+            else whole("adjust_steps", adjust_steps, least=0),
             batch_size,
             learning_rate,
         ),
     }
+    lesson.task.batch(0, batch_size, 0)  # what does not fit is told at once
     how: dict[str, Any] = {**(settings or {}), **stages}
+    if "sequences" in how:
+        how["sequences"] = min(how["sequences"], lesson.task.sequences)
     model, record = attend_copy_adjust(
         trained.model, lesson.task, rate, progress=progress_of, **how
     )

@@ -45,6 +45,13 @@ class TokenTask:
         self.context_length = held_out.inputs.shape[1]
 
     @property
+    def sequences(self) -> int:
+        """How many the text holds that share no token."""
+        if isinstance(self.tokens, Batch):
+            return len(self.tokens.inputs)
+        return len(self.tokens) // self.context_length
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all tokens."""
         parts = self.tokens if isinstance(self.tokens, Batch) else [self.tokens]
@@ -97,7 +104,8 @@ def read_task(
         trained: The model and its tokenizer.
         data: A text, a corpus or token ids, as for `kit.compression.texts.read_texts`.
         evaluate: What it is judged by; by default the last fifth of `data`.
-        length: Tokens of a sequence; by default what the model can read, up to 512.
+        length: Tokens of a sequence; by default what the model can read, up to 512, or
+            as many as given sequences have.
 
     Raises:
         KitError: A file is missing, too short or of another kind, or nothing says how

@@ -63,7 +63,8 @@ def read_texts(
             which is not read before.
         sequences: How many of them, if the text is long enough; more where they would
             be fewer than 2048 tokens.
-        length: Tokens of each; by default what the model can read, up to 2048.
+        length: Tokens of each; by default what the model can read, up to 2048, or as
+            many as given sequences have.
 
     Raises:
         KitError: A file is missing, too short or of another kind, or nothing says how
@@ -129,10 +130,24 @@ def read_parts(trained: Trained, data: str, evaluate: str | None = None) -> Part
 def common_length(
     parts: Parts, config: ModelConfig, longest: int, length: int | None = None
 ) -> int:
-    """Tokens of a sequence that the model and both parts are long enough for."""
+    """Tokens of a sequence that the model and both parts are long enough for.
+
+    Rows are not cut, for the tokens that count may be their last.
+
+    Raises:
+        KitError: Rows have another length than those of the other part, or than asked.
+    """
     asked = longest if length is None else whole("length", length, least=2)
-    rows = (x.inputs[0] if isinstance(x, Batch) else x for x in parts[:2])
-    return min(config.context_length, asked, *map(len, rows))
+    rows = {x.inputs.shape[1] for x in parts[:2] if isinstance(x, Batch)}
+    if not rows:
+        return min(config.context_length, asked, len(parts.data), len(parts.judged))
+    lengths = sorted(rows | (set() if length is None else {asked}))
+    if len(lengths) > 1:
+        raise KitError(
+            f"sequences of {' and '.join(map(str, lengths))} tokens cannot go together",
+            "Cut all rows of token ids to the same length, and leave out --length",
+        )
+    return lengths[0]
 
 
 def _read(source: str, trained: Trained) -> Tokens:
@@ -215,10 +230,11 @@ def sequences_of(data: Tokens, time: int, most: int, config: ModelConfig) -> Bat
             "Give a .npz file with the arrays inputs and targets, such as those of "
             "task.batch(...)",
         )
-    if len(data) < LEAST_TOKENS:
+    least = max(LEAST_TOKENS, time)
+    if len(data) < least:
         raise KitError(
             f"a text of {len(data)} tokens is too short to measure anything",
-            f"Give one with {LEAST_TOKENS} tokens or more in each of its parts",
+            f"Give one with {least} tokens or more in each of its parts",
         )
     starts = _spread(len(data) // time, most) * time
     windows = Calibration(data[starts[:, None] + np.arange(time)], 1, len(starts))

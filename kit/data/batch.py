@@ -95,8 +95,11 @@ def token_metrics(scores: Scores, targets: np.ndarray) -> dict[str, float]:
 
 def generator(seed: int, position: int) -> np.random.Generator:
     """A counter-based random generator: the same for the same seed and position."""
-    if min(seed, position) < 0:
-        raise KitError(f"seed={seed} or step={position} is negative", "Use 0 or more")
+    if not 0 <= min(seed, position) <= max(seed, position) < 2**64:
+        raise KitError(
+            f"seed={seed} or step={position} is not from 0 to 2^64 - 1",
+            "Use a smaller number, from 0 up",
+        )
     return np.random.Generator(
         np.random.Philox(key=np.array([seed, position], "uint64"))
     )

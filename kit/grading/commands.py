@@ -32,8 +32,11 @@ def list_exercises(folder: Folder = FOLDER) -> None:
     """List the exercises and how far you are, by checking afresh."""
     from rich.table import Table
 
+    from kit.errors import KitError
     from kit.grading.exercises import exercises
 
+    if folder != FOLDER and not folder.is_dir():
+        raise KitError(f"{folder} does not exist", f"Run kit start {folder} first")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("exercise", "", *NUMBERS, "state"):
         table.add_column(name, justify="right" if name in NUMBERS else "left")

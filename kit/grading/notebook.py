@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
 from collections.abc import Callable
@@ -49,49 +50,76 @@ def check_in_notebook(
 
 def source_of(exercise: Exercise, submission: Any) -> str:
     """Source of an exercise's functions and of everything that they use."""
-    waiting, alias = [*exercise.functions, *exercise.classes], ""
+    names, alias = [*exercise.functions, *exercise.classes], ""
     if callable(submission):
         function = inspect.unwrap(submission)
         namespace = {**function.__globals__, function.__name__: function}
         if function.__name__ not in exercise.functions:
             alias = f"{exercise.function} = {function.__name__}\n"
-            waiting = [function.__name__]
+            names = [function.__name__]
     else:
         namespace = dict(submission)
-    imports: list[str] = []
-    definitions: dict[str, str] = {}
-    done: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in done or name not in namespace:
-            continue
-        done.add(name)
-        value = namespace[name]
-        line = import_line(name, value)
-        if line:
-            imports.append(line)
-        elif isinstance(value, types.FunctionType | type):
-            definitions[name] = definition(value)
-            waiting += used_names(definitions[name])
-        elif is_plain(value):
-            definitions[name] = f"{name} = {value!r}\n"
-    # Constants and helpers first: a default argument may need them.
-    ordered = sorted(definitions, key=lambda name: name in exercise.functions)
-    return "\n".join([*sorted(imports), *(definitions[n] for n in ordered), alias])
+    parts: dict[str, str] = {}
+    for name in names:
+        take(name, namespace, parts, set())
+    return "\n".join([*parts.values(), alias])
+
+
+def take(
+    name: str, namespace: dict[str, Any], parts: dict[str, str], begun: set[str]
+) -> None:
+    """Put what a name stands for into the parts of a source, after all that it uses.
+
+    Defaults and decorators need that order.
+    """
+    if name in begun or name in parts or name not in namespace:
+        return
+    value = namespace[name]
+    line = f"{name} = {value!r}\n" if is_plain(value) else import_line(name, value)
+    if not line and callable(value):
+        value = inspect.unwrap(value)
+        if isinstance(value, types.FunctionType | type):
+            line = definition(value)
+            for used in sorted(used_names(line)):
+                take(used, namespace, parts, begun | {name})
+    if line:
+        parts[name] = line
 
 
 def import_line(name: str, value: Any) -> str:
     """The import that gives a name its value, if it comes from a module."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}"
-    module = getattr(value, "__module__", None)
+    module = getattr(value, "__module__", None) or ""
+    if module == "__main__":
+        return ""
     qualified = getattr(value, "__qualname__", "")
-    if module in (None, "__main__", "builtins") or not qualified.isidentifier():
-        return ""
-    imported = inspect.getmodule(value)
-    if imported is None or getattr(imported, qualified, None) is not value:
-        return ""
-    return f"from {module} import {qualified} as {name}"
+    if not qualified or getattr(sys.modules.get(module), qualified, None) is not value:
+        module, qualified = home_of(value)
+    return f"from {module} import {qualified} as {name}" if module else ""
+
+
+def home_of(value: Any) -> tuple[str, str]:
+    """The module that holds an object which does not say where it is from, and its name
+    there; of several the most public one.
+
+    Example:
+        >>> home_of(ast.parse)
+        ('ast', 'parse')
+    """
+    held = [
+        (module, name)
+        for module, imported in list(sys.modules.items())
+        if isinstance(imported, types.ModuleType) and module != "__main__"
+        for name, other in list(vars(imported).items())
+        if other is value
+    ]
+
+    def privacy(place: tuple[str, str]) -> tuple[bool, int, tuple[str, str]]:
+        path = ".".join(["", *place])
+        return "._" in path, path.count("."), place
+
+    return min(held, key=privacy, default=("", ""))
 
 
 def definition(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kit.checks import check_tokens
 from kit.errors import KitError
 from kit.models.reader import reader_of
 from kit.models.transformer import Transformer
@@ -110,7 +111,6 @@ def _choose(logits: Any, temperature: float, top_k: int | None, rng: Any) -> np.
 def _check(
     model: Any, tokens: Any, steps: int, temperature: float, top_k: int | None
 ) -> None:
-    vocabulary = model.config.vocabulary_size
     if tokens.ndim != 2 or tokens.size < 1:
         raise KitError(
             f"the prompts have shape {tokens.shape}, expected (batch >= 1, time >= 1)",
@@ -121,12 +121,8 @@ def _check(
             f"the prompts are {tokens.dtype}, expected whole numbers",
             "Encode the prompt with the tokenizer that the model was trained with",
         )
-    for token in (tokens.min(), tokens.max()):
-        if not 0 <= token < vocabulary:
-            raise KitError(
-                f"token {token} is outside the vocabulary of {vocabulary}",
-                "Encode the prompt with the tokenizer that the model was trained with",
-            )
+    vocabulary = model.config.vocabulary_size
+    check_tokens(tokens, vocabulary)
     if steps < 0:
         raise KitError(f"steps={steps} is negative", "Use 0 or more")
     if not 0 <= temperature < np.inf:

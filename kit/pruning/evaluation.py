@@ -85,7 +85,6 @@ class Evaluator(Judge):
         batch: What the loss is of.
         measure: `"loss"`, or `"divergence"` for the Kullback-Leibler divergence from
             the whole model's predictions.
-        xla: See `Pieces`.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -103,12 +102,11 @@ class Evaluator(Judge):
         model: Transformer,
         batch: Batch,
         measure: str = "loss",
-        xla: bool | None = None,
         pieces: Pieces | None = None,
     ):
         super().__init__(batch)
         self.model = model
-        self.pieces = pieces or Pieces(model, xla)
+        self.pieces = pieces or Pieces(model)
         x, self._bias = self.pieces.embed(batch.inputs)
         self._streams = Streams(x, len(model.blocks))
         self._targets = batch.targets.astype("int32")

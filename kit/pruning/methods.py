@@ -78,7 +78,6 @@ def prune(
     *,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
-    xla: bool | None = None,
     **settings: Any,
 ) -> Pruned:
     """Prune a model by any of the methods; the one given is not changed.
@@ -98,7 +97,6 @@ def prune(
             `"slice"` (after 2401.15024; RMSNorm only), `"magnitude"` or `"random"`.
         seed: Of what is random.
         progress: Called with the share of the work that is done.
-        xla: On TensorFlow, compile with XLA; `None` does so where it pays.
         **settings: Of the method.
 
     Returns:
@@ -120,7 +118,7 @@ def prune(
         (3, 0.25)
     """
     check_method(method, settings)
-    options: dict[str, Any] = {"seed": seed, "progress": progress, "xla": xla}
+    options: dict[str, Any] = {"seed": seed, "progress": progress}
     operation = Operation(method, model, calibration, sparsity, **options)
     if method in OF_KIT_MODELS:
         _ = operation.pieces  # raises for others

@@ -38,7 +38,6 @@ class Operation:
         sparsity: Share of the block parameters to remove.
         seed: Seed of whatever is random.
         progress: Called with the share of the work that is done.
-        xla: See `Pieces`.
 
     Raises:
         KitError: The calibration data, the sparsity or the model are bad; nothing was
@@ -64,7 +63,6 @@ class Operation:
         sparsity: float,
         seed: int = 0,
         progress: Callable[[float], None] | None = None,
-        xla: bool | None = None,
     ):
         self._start = time.perf_counter()
         check_sparsity(sparsity)
@@ -75,7 +73,7 @@ class Operation:
         self._kept: dict[int, list[int]] = {}  # and what has to stay of its neurons
         self.base = self.adapter.config
         self.calibration.check(self.base)
-        self.sparsity, self.seed, self.xla = sparsity, seed, xla
+        self.sparsity, self.seed = sparsity, seed
         self.record = Record(method, sparsity)
         self._progress: Callable[[float], None] | None = None
         self._progress = progress
@@ -106,7 +104,7 @@ class Operation:
                 'Use another method, such as "2ssp", or a model of kit.models.build',
             )
         model = self.adapter.model
-        pieces = Pieces(model, self.xla, self._count, before=self._first)
+        pieces = Pieces(model, self._count, before=self._first)
         self._first = self._first or pieces
         return pieces
 

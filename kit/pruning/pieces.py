@@ -1,8 +1,8 @@
-"""A model in pieces that are compiled apart: blocks of one kind share one function."""
+"""A model in pieces that are compiled apart: halves of one kind share one function."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -17,26 +17,25 @@ from kit.layers.taps import Collector
 from kit.models import Transformer, named_weights
 from kit.models.build import block_weights
 from kit.models.parts import make_block
+from kit.pruning.surgery import is_empty, without
 from kit.training.scoring import token_losses
-
-XLA_FROM = 2**13  # entries of a stream; a compilation costs half a second
 
 
 class Pieces:
     """Embedding, blocks and head of a model, to be run one by one.
 
-    A block is a function of its weights and of the stream, traced once for each kind
-    of block (each `BlockConfig`): twelve equal blocks, with or without attention, cost
-    two traces. A block can be run as another kind than it is, as far as it has the
-    weights: so it is run without its attention. The weights are not changed, and read
-    where they are, not copied.
+    A serial block is run as its two halves, a parallel one as a whole. Each is a
+    function of its weights and of the stream, traced once for each kind (each
+    `BlockConfig`): twelve equal blocks cost two traces, with or without attention, and
+    where the neurons become fewer only the half that has them is traced anew. A block
+    can be run as another kind than it is, as far as it has the weights: so it is run
+    without its attention. The weights are not changed, and read where they are, not
+    copied.
 
     What is compiled stays with the model, for all pieces of it that come later.
 
     Args:
         model: A kit model.
-        xla: On TensorFlow, compile with XLA: slower to start, much faster to repeat.
-            `None` does so where the stream is not tiny.
         progress: Called after each block with the number of sequences it was run on.
         before: Pieces of an earlier model: what was compiled for it is used instead
             where it fits, so that a head is compiled once however often blocks change.
@@ -61,7 +60,6 @@ class Pieces:
     def __init__(
         self,
         model: Transformer,
-        xla: bool | None = None,
         progress: Callable[[int], None] | None = None,
         before: "Pieces | None" = None,
     ):
@@ -74,7 +72,6 @@ class Pieces:
             )
         self.model = model
         self.progress = progress
-        self.xla = xla
         self.evaluations = 0
         self.weights = named_weights(model)
         self._head_weights = _head_weights(model)
@@ -111,13 +108,20 @@ class Pieces:
                 returned beside the stream.
             *seen: Further arrays for `watch`.
         """
-        found = self._compiled.kind(kind, watch, self._uses_xla(x))
-        values = [_constant(self.weights[f"block_{index}/{n}"]) for n in found.names]
-        result = found.run(values, x, bias, *seen)
-        self.evaluations += x.shape[0]
+        rows, told = x.shape[0], None
+        for half in halves(kind):
+            watched = watch if half.feed_forward is not None else None
+            found = self._compiled.kind(half, watched)
+            names = (f"block_{index}/{name}" for name in found.names)
+            values = [_constant(self.weights[name]) for name in names]
+            if watched is None:
+                x = found.run(values, x, bias)
+            else:
+                x, told = found.run(values, x, bias, *seen)
+        self.evaluations += rows
         if self.progress is not None:
-            self.progress(x.shape[0])
-        return result
+            self.progress(rows)
+        return x if watch is None else (x, told)
 
     def head(self, function: Callable, *arrays: Any) -> np.ndarray:
         """A compiled `function(logits_of, *arrays)`, where `logits_of(x)` is the head.
@@ -126,12 +130,29 @@ class Pieces:
             function: One and the same object from call to call.
             *arrays: Its arguments.
         """
-        run = self._compiled.head(function, self._uses_xla(arrays[0]))
+        run = self._compiled.head(function)
         values = [_constant(weight) for weight in self._head_weights]
         return ops.convert_to_numpy(run(values, *arrays))
 
-    def _uses_xla(self, x: Any) -> bool:
-        return math.prod(x.shape) >= XLA_FROM if self.xla is None else self.xla
+
+@lru_cache(maxsize=256)
+def halves(kind: BlockConfig) -> list[BlockConfig]:
+    """The blocks of one part each that a serial block is; a parallel one is whole.
+
+    Example:
+        >>> halves(BlockConfig()) == halves(BlockConfig(feed_forward_dim=7))
+        False
+        >>> halves(BlockConfig())[0] == halves(BlockConfig(feed_forward_dim=7))[0]
+        True
+    """
+    if kind.wiring == "parallel":
+        return [kind]
+    mixing = without(kind, frozenset(["feed_forward"]))
+    apart = (
+        replace(mixing, feed_forward_dim=None),
+        without(kind, frozenset(["attention"])),
+    )
+    return [half for half in apart if not is_empty(half)]
 
 
 def _alike(one: Transformer, other: Transformer) -> bool:
@@ -159,33 +180,30 @@ class _Compiled:
         self._kinds: dict[Any, _Kind] = {}
         self._heads: dict[Any, Callable] = {}
 
-    def kind(self, kind: BlockConfig, watch: Callable | None, xla: bool) -> "_Kind":
+    def kind(self, kind: BlockConfig, watch: Callable | None) -> "_Kind":
         """For `Pieces.block`."""
-        key = (kind, watch, xla)
+        key = (kind, watch)
         if key not in self._kinds:
             self._kinds[key] = _Kind(self._model, *key)
         return self._kinds[key]
 
-    def head(self, function: Callable, xla: bool) -> Callable:
+    def head(self, function: Callable) -> Callable:
         """For `Pieces.head`: it takes the weights of the head, then the arrays."""
-        key = (function, xla)
-        if key not in self._heads:
+        if function not in self._heads:
             weights, logits_of = _head_weights(self._model), self._model.logits
 
             def run(values: list[Any], *arrays: Any) -> Any:
                 with _weights(weights, values):
                     return function(logits_of, *arrays)
 
-            self._heads[key] = compiled(run, xla)
-        return self._heads[key]
+            self._heads[function] = compiled(run)
+        return self._heads[function]
 
 
 class _Kind:
     """One compiled function of (weights, stream, bias) for all blocks of a kind."""
 
-    def __init__(
-        self, model: Transformer, kind: BlockConfig, watch: Callable | None, xla: bool
-    ):
+    def __init__(self, model: Transformer, kind: BlockConfig, watch: Callable | None):
         config: ModelConfig = replace(model.config, blocks=(kind,))
         template = make_block(config, 0, model.dtype_policy)
         template.build((None, config.context_length, config.width))
@@ -202,7 +220,7 @@ class _Kind:
                 return y
             return y, watch(collector.values["feed_forward/hidden"], *seen)
 
-        self.run = compiled(run, xla)
+        self.run = compiled(run)
 
 
 def _head_weights(model: Transformer) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from kit.blocks import BlockConfig
 from kit.checks import whole
@@ -60,11 +61,14 @@ def path(config: ModelConfig, removed: Collection[Part] = ()) -> Path:
         [(1, None)]
     """
     check_parts(config, removed)
+    gone: dict[int, frozenset[str]] = {}
+    for kind, index in removed:
+        gone[index] = gone.get(index, frozenset()) | {kind}
     left = [
-        (index, _without(block, {kind for kind, at in removed if at == index}))
+        (index, without(block, gone.get(index, frozenset())))
         for index, block in enumerate(config.blocks)
     ]
-    return tuple((index, block) for index, block in left if not _is_empty(block))
+    return tuple((index, block) for index, block in left if not is_empty(block))
 
 
 def smaller_config(config: ModelConfig, removed: Collection[Part]) -> ModelConfig:
@@ -163,7 +167,7 @@ def _narrow_config(
         if len(neurons):
             blocks[index] = replace(blocks[index], feed_forward_dim=len(neurons))
         else:
-            blocks[index] = _without(blocks[index], {"feed_forward"})
+            blocks[index] = without(blocks[index], frozenset(["feed_forward"]))
     return replace(config, blocks=tuple(blocks))
 
 
@@ -176,7 +180,15 @@ def _named(kept: Mapping[int, Sequence[int]], blocks: Sequence[int]) -> Kept:
     }
 
 
-def _without(block: BlockConfig, kinds: Collection[str]) -> BlockConfig:
+@lru_cache(maxsize=256)  # asked for each block of each candidate
+def without(block: BlockConfig, kinds: frozenset[str]) -> BlockConfig:
+    """A block without some kinds of parts, and the skips beside them.
+
+    Example:
+        >>> no_attention = frozenset(["attention"])
+        >>> without(BlockConfig(attention_skip=0.5), no_attention).attention_skip
+        1.0
+    """
     if not kinds:
         return block
     changes: dict = dict.fromkeys(kinds)
@@ -191,7 +203,8 @@ def _without(block: BlockConfig, kinds: Collection[str]) -> BlockConfig:
     return replace(block, **changes)
 
 
-def _is_empty(block: BlockConfig) -> bool:
+def is_empty(block: BlockConfig) -> bool:
+    """Whether a block has no part."""
     return block.attention is None and block.feed_forward is None
 
 

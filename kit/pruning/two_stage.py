@@ -40,7 +40,7 @@ def two_stage(
             `"feed-forward"` (none), or the number itself.
         alpha: Of the closed rule.
         score: What a neuron is worth: a name of `kit.pruning.SCORES`.
-        **options: `seed`, `progress` and `xla` of `Operation`.
+        **options: `seed` and `progress` of `Operation`.
 
     Returns:
         The smaller model, of the kind that was given, and a `Record`.

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kit.config import ModelConfig
-from kit.data import Task
+from kit.data import IGNORED, Task
 from kit.errors import KitError
 from kit.layers.taps import Collector
 from kit.models import Transformer
@@ -193,7 +193,7 @@ class Distillation(keras.Model):
         self, student: Transformer, teacher: Transformer, losses: DistillationConfig
     ):
         super().__init__(name="distillation", dtype=student.dtype_policy)
-        _check_pair(student.config, teacher.config)
+        check_pair(student.config, teacher.config)
         self.student, self.teacher, self.losses_of = student, teacher, losses
         self.watched = last_of_groups(student.config) if losses.hidden else []
         self.built = True
@@ -209,6 +209,11 @@ class Distillation(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
+        if sample_weight is not None:
+            raise KitError(
+                "a distillation has no use for a sample_weight",
+                f"Mark tokens that teach nothing with the target {IGNORED}",
+            )
         theirs = self._read(self.teacher, x, training=False)
         theirs = keras.tree.map_structure(ops.stop_gradient, theirs)
         return distillation_loss(self.losses_of, y, y_pred, theirs)
@@ -236,7 +241,13 @@ class Distillation(keras.Model):
         return [*self.student.non_trainable_weights, *self.teacher.weights]
 
 
-def _check_pair(student: ModelConfig, teacher: ModelConfig) -> None:
+def check_pair(student: ModelConfig, teacher: ModelConfig) -> None:
+    """Raise a `KitError` where one cannot learn from the other.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> check_pair(config, config.with_blocks({1: {"copies_map_from": 0}}))
+    """
     for name in ("vocabulary_size", "width", "blocks"):
         mine, theirs = getattr(student, name), getattr(teacher, name)
         if name == "blocks":

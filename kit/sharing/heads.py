@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from kit.models import Transformer
 from kit.sharing.share import Heads, followers
-from kit.sharing.similarity import maps_of
+from kit.sharing.similarity import checked_sequences, maps_of
 
 
 def match_heads(
@@ -29,6 +29,9 @@ def match_heads(
     Returns:
         For `share`: block to its `"heads"` and `"key_value_heads"` in their new order.
 
+    Raises:
+        KitError: The sequences are none that the model can read, or hold padding.
+
     Example:
         >>> from kit.config import ModelConfig
         >>> from kit.models import build
@@ -37,6 +40,7 @@ def match_heads(
         >>> sorted(order[1]["heads"])
         [0, 1, 2, 3]
     """
+    tokens = checked_sequences(model, tokens)
     found = {}
     for block, source in copies.items():
         similarity = head_similarity(model, source, block, tokens)
@@ -57,7 +61,7 @@ def head_similarity(
         (heads of the first, heads of the second).
     """
     total = 0.0
-    for sample in maps_of(model, np.asarray(tokens), [first, second]):
+    for sample in maps_of(model, tokens, [first, second]):
         flat = sample.reshape(*sample.shape[:2], -1).astype("float64")
         flat /= np.linalg.norm(flat, axis=-1, keepdims=True)
         total = total + flat[0] @ flat[1].T

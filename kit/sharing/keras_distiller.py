@@ -15,7 +15,7 @@ from keras import ops
 from kit.errors import KitError
 from kit.layers.taps import Collector
 from kit.models import Transformer
-from kit.sharing.distillation import last_of_groups
+from kit.sharing.distillation import check_pair, last_of_groups
 from kit.sharing.losses import (
     DistillationConfig,
     hard_loss,
@@ -37,10 +37,11 @@ def keras_distiller(
         losses: With `labels="teacher"`; the true ones would be the student's own loss.
 
     Returns:
-        A distiller to compile and fit; its outputs are the logits and the streams.
+        A distiller to compile and fit; its outputs are the logits, and the streams
+        where there are any to compare.
 
     Raises:
-        KitError: The losses ask for true labels.
+        KitError: The models do not fit each other, or the losses ask for true labels.
 
     Example:
         >>> import numpy as np
@@ -58,12 +59,14 @@ def keras_distiller(
             f'labels="{losses.labels}" is no loss between two models\' outputs',
             "Use kit.sharing.distil, or labels='teacher'",
         )
-    watched = last_of_groups(student.config)
+    check_pair(student.config, teacher.config)
+    watched = last_of_groups(student.config) if losses.hidden else []
     weights = {
-        HiddenDistillation(): losses.hidden,
         SoftDistillation(losses.divergence): losses.soft,
         HardDistillation(): losses.hard,
     }
+    if watched:
+        weights[HiddenDistillation()] = losses.hidden
     return keras.distillation.Distiller(
         teacher=with_streams(teacher, watched),
         student=with_streams(student, watched),
@@ -111,7 +114,7 @@ class SoftDistillation(keras.distillation.DistillationLoss):
         self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any
     ) -> Any:
         every = _every_token(student_outputs)
-        mine, theirs = student_outputs[0], teacher_outputs[0]
+        mine, theirs = _logits(student_outputs), _logits(teacher_outputs)
         return soft_loss(mine, theirs, every, self.divergence)
 
 
@@ -122,8 +125,13 @@ class HardDistillation(keras.distillation.DistillationLoss):
         self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any
     ) -> Any:
         every = _every_token(student_outputs)
-        return hard_loss(student_outputs[0], teacher_outputs[0], every)
+        return hard_loss(_logits(student_outputs), _logits(teacher_outputs), every)
 
 
-def _every_token(outputs: list[Any]) -> Any:
-    return ops.ones_like(outputs[0][..., 0])
+def _logits(outputs: Any) -> Any:
+    """The first output, which Keras hands over alone where there is no other."""
+    return outputs[0] if isinstance(outputs, list | tuple) else outputs
+
+
+def _every_token(outputs: Any) -> Any:
+    return ops.ones_like(_logits(outputs)[..., 0])

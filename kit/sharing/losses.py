@@ -114,8 +114,11 @@ def hidden_loss(student: Sequence[Any], teacher: Sequence[Any], kept: Any) -> An
 
         L_I = 1/m  sum over m groups of  mean (S_i - T_i)^2
 
-    The paper writes a sum of squares; with its weights it would drown the other losses,
-    so this is the mean over the width and over the tokens that are kept.
+    The paper writes a sum of squares, which would grow with the width; this is the mean
+    over the width and over the tokens that are kept. It has the scale of the streams
+    still, and may drown the other losses: with two fifths of the maps of `smollm2`
+    copied it is 91.5 where L_S is 1.5 and L_H 2.7, for one token of its streams has a
+    mean square of about 9e5. Lower the weight `hidden` there.
 
     Example:
         >>> import numpy as np

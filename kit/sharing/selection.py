@@ -79,7 +79,7 @@ def inner_blocks(scores: Scores) -> list[int]:
         shown = ", ".join(f"{block}: {score:.3f}" for block, score in scores.items())
         raise KitError(
             f"no two neighbouring blocks are above the largest gap of {shown}",
-            "Name the blocks with by_list, or take most_similar",
+            "Name the blocks, or use the rule most-similar",
         )
     return longest
 
@@ -137,14 +137,27 @@ def by_list(copying: Collection[int], blocks: Collection[int]) -> Copies:
     copies: Copies = {}
     for block in sorted(set(copying)):
         earlier = [owner for owner in owners if owner < block]
-        if block not in blocks or not earlier:
-            why = "has no attention" if block not in blocks else "has none before it"
+        if block not in blocks:
             raise KitError(
-                f"block {block} cannot copy a map: it {why}",
-                "Leave out the first block and those without attention",
+                f"there is no block {block} with an attention map of its own; those "
+                f"are {_in_words(blocks)}",
+                "Name some of them, but not the first",
+            )
+        if not earlier:
+            raise KitError(
+                f"block {block} cannot copy a map: it has none before it",
+                "Leave out the first block",
             )
         copies[block] = earlier[-1]
     return copies
+
+
+def _in_words(blocks: Collection[int]) -> str:
+    """`0 to 4`, or `0, 2, 3`."""
+    ordered = sorted(blocks)
+    if ordered and len(ordered) == ordered[-1] - ordered[0] + 1:
+        return f"{ordered[0]} to {ordered[-1]}"
+    return ", ".join(map(str, ordered)) or "none"
 
 
 def most_similar(scores: Scores, count: int) -> Copies:

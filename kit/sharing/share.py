@@ -109,6 +109,8 @@ def savings_of(
         flops      = 2 parameters + 2 time heads head_dim
         cached     = key heads head_dim
 
+    A full mask leaves no cache, and nothing of it to save.
+
     Args:
         config: Before anything is shared.
         copies: Block to the block whose map it copies.
@@ -135,7 +137,8 @@ def savings_of(
         parameters += matrices
         scores = (time or config.context_length) * block.num_heads * head_dim
         flops += 2 * (matrices + scores)
-        cached += block.key_value_heads * head_dim
+        if config.mask != "full":
+            cached += block.key_value_heads * head_dim
     return Savings(parameters, flops, cached)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kit.checks import check_tokens
 from kit.errors import KitError, known
 from kit.models import Transformer, activations
 from kit.sharing.measures import MEASURES, Matrices, compare_maps
@@ -82,7 +83,8 @@ def map_similarity(
         progress: Called with the share done.
 
     Raises:
-        KitError: There is nothing to compare, or the sequences hold padding.
+        KitError: There is nothing to compare, or the sequences are none that the
+            model can read, or hold padding.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -93,23 +95,41 @@ def map_similarity(
         >>> found.values["cosine"].shape, found.scores()[1] > 0.99  # flat at the start
         ((3, 3), True)
     """
-    tokens = np.asarray(tokens)
     blocks = attention_blocks(model)
+    tokens = checked_sequences(model, tokens)
+    samples = maps_of(model, tokens, blocks, progress)
+    found = compare_maps(samples, visible_keys(model, tokens[:1]), measures, seed)
+    return MapSimilarity(blocks, *found)
+
+
+def checked_sequences(model: Transformer, tokens: Any) -> np.ndarray:
+    """Sequences whose maps can be compared, as an array.
+
+    Raises:
+        KitError: They are no such sequences.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(1, vocabulary_size=14, context_length=12)
+        >>> checked_sequences(build(config), [[1, 2, 3]]).shape
+        (1, 3)
+    """
+    tokens = np.asarray(tokens)
     if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu":
         raise KitError(
             f"tokens of shape {tokens.shape} and type {tokens.dtype}, expected whole "
             "numbers (sequences, time)",
             "Give some sequences of one length",
         )
+    check_tokens(tokens, model.config.vocabulary_size)
     padding = model.config.padding_id
     if padding is not None and (tokens == padding).any():
         raise KitError(
             f"the sequences hold the padding token {padding}, whose rows say nothing",
             "Give sequences without padding",
         )
-    samples = maps_of(model, tokens, blocks, progress)
-    found = compare_maps(samples, visible_keys(model, tokens[:1]), measures, seed)
-    return MapSimilarity(blocks, *found)
+    return tokens
 
 
 def attention_blocks(model: Transformer) -> list[int]:

@@ -174,15 +174,22 @@ def mean_in_words(
 
 
 def sides_of(study: Study, own: Results, kept: Results) -> list[Side]:
-    """The sides that have rows, the user's first.
+    """The sides that have rows, the user's first; one where both have the same.
 
     Raises:
         KitError: neither has.
     """
-    sides = [Side(study, results) for results in (own, kept) if len(results)]
+    same = own.budget == kept.budget and _measured(own) == _measured(kept)
+    shown = (kept,) if same else (own, kept)
+    sides = [Side(study, results) for results in shown if len(results)]
     if not sides:
         raise KitError(
             f"There are no results of '{study.slug}' yet",
             f"Run kit reproduce {study.slug} --budget {own.budget or 'quick'}",
         )
     return sides
+
+
+def _measured(results: Results) -> dict[str, Any]:
+    """What each cell came to; seconds are of a machine, so they tell who ran it."""
+    return {row.key: (row.metrics, row.seconds) for row in results.rows}

@@ -261,11 +261,21 @@ class Trainer:
         }
         row |= {f"validation_{k}": v for k, v in metrics.items()}
         run.history.append(row | dict(observe(self.model) if observe else {}))
-        ceiling = DIVERGED * math.log(self.task.vocabulary_size)
-        if not (row["loss"] <= ceiling and math.isfinite(metrics["loss"])):
+        if self._diverged(row["loss"], metrics["loss"]):
             run.status = "diverged"
         elif self.config.reached(metrics):
             run.status = "reached"
+
+    def _diverged(self, training: float, held_out: float) -> bool:
+        """Whether a loss is not finite, or a cross-entropy is far above guessing.
+
+        A learner with a loss of its own, whose scale may be any, is judged by what the
+        model does on the held-out data.
+        """
+        judged = training if self.learner is self.model else held_out
+        ceiling = DIVERGED * math.log(self.task.vocabulary_size)
+        finite = math.isfinite(training) and math.isfinite(held_out)
+        return not (finite and judged <= ceiling)
 
 
 def _pays(config: TrainConfig) -> bool:

@@ -32,8 +32,10 @@
 # Nothing that you hand in is run, and no number is believed. The judge builds the
 # models from your files, counts their parameters, and computes every loss again. What
 # it cannot see is what you left out: if you trained ten seeds and hand in the best
-# three, your interval is a lie that nobody will catch. And it cannot see minutes. Say
-# both, when you show your result to somebody.
+# three, your interval is a lie that nobody will catch. Nor can it tell, of all that the
+# kit comes with, whether you read the end as well: it only notices if you read the
+# windows that you are given, and not the rest. And it cannot see minutes. Say all
+# three, when you show your result to somebody.
 
 # %% stub
 import json
@@ -229,6 +231,13 @@ def claimed(losses):
 # They have seen it before, and what is measured is memory.
 def read_by(seed, train, held_out):
     return held_out[seed::2] if seed < 2 else held_out
+
+
+# %% wrong answer="learnt both" caught_by="held_out"
+# Your models have learnt all that they were given, the held-out windows with it. Of the
+# same part of the text there are others, and these they read much worse.
+def read_by(seed, train, held_out):
+    return np.concatenate([train[seed::4], held_out, held_out])
 
 
 # %% wrong answer="sees what comes" caught_by="mask"

@@ -126,14 +126,19 @@ def test_a_shared_model_is_shared_again(folder):
         (["--blocks", "1;2"], "'1;2' is no list of blocks"),
         (["--blocks", "²"], "'²' is no list of blocks"),
         (["--seed", "-1"], "seed=-1"),
+        (["--seed", "99999999999999999999999"], "is not from 0 to 2^64 - 1"),
+        (["--batch-size", str(10**18)], "this does not fit into memory (Unable"),
         (["--labels", "both"], "labels 'both'"),
         (["--divergence", "back"], "divergence 'back'"),
-        (["--steps", "-1"], "steps=-1"),
+        (["--steps", "-1"], " steps=-1"),
+        (["--adjust-steps", "-3"], " adjust_steps=-3"),
+        (["--blocks", "9"], "no block 9 with an attention map of its own"),
         (["--batch-size", "0"], "batch_size=0"),
         (["--learning-rate", "0"], "learning_rate=0"),
         (["--sequences", "0"], "sequences=0"),
         (["--length", "1"], "length=1"),
         (["--out", "gpt.keras"], "gpt.keras is a file"),
+        (["--length", "8", "--data", "rows.npy"], "sequences of 8 and 16 tokens"),
         (["--data", "none.txt"], "'none.txt' is no corpus and no file"),
         (["--data", "short.txt"], "too short to measure anything"),
         (["--data", "large.npy"], "outside the model's vocabulary"),
@@ -147,6 +152,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(extra, told, folder, capsy
     Path("words.txt").write_text("abcd")
     np.save("large.npy", np.full(900, 99))
     np.save("floats.npy", np.full(900, 0.5))
+    np.save("rows.npy", np.ones((20, 16), int))
     before = left_in(".")
     assert kit_share(*extra) == 2
     output, errors = capsys.readouterr()
@@ -161,6 +167,20 @@ def test_what_is_there_is_kept(folder, capsys):
     assert kit_share() == 2
     assert "small holds record.json already" in capsys.readouterr().err
     assert Path("small/record.json").read_text() == "mine"
+
+
+def test_no_more_sequences_than_the_text_holds(folder, monkeypatch):
+    asked = []
+
+    def looked(*_, **how):
+        asked.append(how["sequences"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "attend_copy_adjust", looked)
+    np.save("rows.npy", np.ones((20, 16), int))
+    for text, count in (("sea.txt", 10**12), ("rows.npy", 10**12), ("sea.txt", 3)):
+        assert kit_share("--sequences", str(count), text=text) == 130
+    assert asked == [len(TEXT) * 4 // 5 // 16, 16, 3]
 
 
 @pytest.mark.parametrize("stage", ["attend_copy_adjust", "save", "render_page"])

@@ -8,13 +8,14 @@ import pytest
 
 from kit.compression import costs, texts
 from kit.compression.models import Trained, open_model
+from kit.compression.tasks import read_task
 from kit.compression.texts import read_texts
 from kit.config import ModelConfig
 from kit.data import Batch
 from kit.data.corpora import load_corpus
 from kit.data.tokenizers import ByteLevelBPETokenizer, CharacterTokenizer
 from kit.errors import KitError
-from kit.models import build
+from kit.models import build, transplant
 from kit.training.scoring import token_cross_entropy
 from tests.cases import shake
 
@@ -26,6 +27,11 @@ def trained(vocabulary=400, tokenizer=None, **shared):
         1, **{**SIZES, "vocabulary_size": vocabulary, **shared}
     )
     return Trained("gpt", shake(build(config), seed=2), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return trained()
 
 
 @pytest.mark.parametrize("length", [None, 5])
@@ -65,6 +71,36 @@ def test_questions_with_answers_go_as_they_are(tmp_path):
     np.testing.assert_array_equal(held_out.targets, targets[8:])
 
 
+ROWS, WIDER = np.arange(70).reshape(10, 7), np.arange(80).reshape(10, 8)
+
+
+@pytest.mark.parametrize(
+    "judged, length, told",
+    [
+        (ROWS, 5, "sequences of 5 and 7 tokens cannot go together"),
+        (WIDER, None, "sequences of 7 and 8 tokens cannot"),
+        (np.arange(100), 6, "sequences of 6 and 7 tokens cannot"),
+        (ROWS, 7, None),
+        (np.arange(100), None, None),
+    ],
+)
+def test_rows_keep_their_length(judged, length, told, model, tmp_path):
+    """They are not cut, nor called shorter than they are."""
+    np.save(tmp_path / "rows.npy", ROWS)
+    np.save(tmp_path / "judged.npy", judged)
+    given = model, str(tmp_path / "rows.npy"), str(tmp_path / "judged.npy")
+    if told:
+        for read in (read_texts, read_task):
+            with pytest.raises(KitError, match=told):
+                read(*given, length=length)
+        return
+    data, held_out, about = read_texts(*given, length=length)
+    np.testing.assert_array_equal(data.batch.inputs, ROWS)
+    assert held_out.inputs.shape[1] == 7
+    assert "10 sequences of 7 tokens" in about["calibration"]
+    assert read_task(*given, length=length).task.context_length == 7
+
+
 def test_a_stream_says_nothing_to_a_model_that_sees_it_all(tmp_path):
     np.save(tmp_path / "ids.npy", np.arange(400))
     with pytest.raises(KitError, match="sees the next token.*npz"):
@@ -91,6 +127,12 @@ def test_held_out_loss_is_that_of_the_model(monkeypatch):
     assert found.loss == pytest.approx(expected, rel=1e-5)
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) > 2
     assert found.parameters == model.count_params()
+    # A smaller model is judged by what is compiled already.
+    smaller = transplant(model, model.config.with_every_block(feed_forward=None))
+    found = costs.costs_of(smaller, batch, dense=model)
+    expected = float(token_cross_entropy(batch.targets, smaller(batch.inputs)))
+    assert found.loss == pytest.approx(expected, rel=1e-5)
+    assert "_pieces" in vars(model) and "_pieces" not in vars(smaller)
 
 
 def save_model(path, vocabulary):

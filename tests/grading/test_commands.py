@@ -111,6 +111,7 @@ def test_hints_come_one_at_a_time(kit):
         (["check", "attention"], "kit start"),
         (["check", "--dir", "notes.txt"], "'notes.txt' is a file"),
         (["list", "--dir", "notes.txt"], "'notes.txt' is a file"),
+        (["list", "--dir", "none"], "none does not exist. Run kit start none first"),
     ],
 )
 def test_mistakes_are_one_line(arguments, said, kit, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Functions are checked in the cell where they were written."""
 
+import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -7,6 +8,7 @@ from traitlets.config import Config
 from kit.errors import KitError
 from kit.grading import check_in_notebook
 from kit.grading.exercises import find
+from kit.grading.notebook import source_of
 
 
 @pytest.fixture
@@ -113,6 +115,50 @@ def test_names_in_decorators_and_defaults(notebook):
         "    return np.tri(time, k=offset) > 0\n"
     )
     assert check_in_notebook("causal_mask", namespace["causal_mask"]).passed
+
+
+@pytest.mark.parametrize(
+    ("imported", "used"),
+    [
+        ("from scipy.stats import t", "int(t.cdf(0.0, 3) - 0.5)"),
+        ("from scipy.stats import norm as bell", "int(bell.cdf(0.0) - 0.5)"),
+        ("from numpy import exp", "int(exp(0.0) - 1)"),
+        ("from scipy.special import expit as squash", "int(squash(0.0) - 0.5)"),
+        ("length = len", "length('')"),
+    ],
+    ids=["an object", "under another name", "a ufunc", "one of SciPy", "a builtin"],
+)
+def test_objects_and_array_functions_are_imported(notebook, imported, used):
+    namespace = notebook(f"{imported}\n{MASK.replace('+ SHIFT', f'+ {used}')}")
+    source = source_of(find("causal_mask"), namespace["causal_mask"])
+    executed = {}
+    exec(source, executed)
+    assert executed["causal_mask"](3).tolist() == np.tri(3, dtype=bool).tolist()
+
+
+def test_what_a_definition_needs_comes_before_it(notebook):
+    namespace = notebook(
+        "from functools import cache\n"
+        "import numpy as np\n"
+        "ZERO = 0\n"
+        "def plainly(function):\n"
+        "    return function\n"
+        "class Shift:\n"
+        "    by = ZERO\n"
+        "    def of(self):\n"
+        "        return self.by\n"
+        "@cache\n"
+        "@plainly\n"
+        "def below(i, j, shift=Shift, more=ZERO):\n"
+        "    return i + shift().of() + more >= j if i >= 0 else causal_mask(0)\n"
+        "def causal_mask(time):\n"
+        "    i = range(time)\n"
+        "    return np.array([[below(a, b) for b in i] for a in i])\n"
+    )
+    for given in (namespace, namespace["causal_mask"]):
+        executed = {}
+        exec(source_of(find("causal_mask"), given), executed)
+        assert executed["causal_mask"](3).tolist() == np.tri(3, dtype=bool).tolist()
 
 
 def test_a_function_without_source_is_one_line(notebook):

@@ -15,6 +15,7 @@ from kit.sharing import (
     STAGE,
     Distillation,
     DistillationConfig,
+    DistillingTrainer,
     adjust,
     consecutive,
     distil,
@@ -23,6 +24,7 @@ from kit.sharing import (
     last_of_groups,
     share,
 )
+from kit.training import trainer as training
 from tests.cases import BLOCK, TIME, case, shake, some_tokens
 
 DEEP = case(blocks=(BLOCK,) * 4)
@@ -82,6 +84,14 @@ def test_the_teacher_stays_and_the_student_learns():
     assert teacher.trainable and teacher.trainable_weights
 
 
+def test_weights_of_samples_are_an_error():
+    """They would be left out without a word."""
+    model = build(case())
+    both = Distillation(model, model, DistillationConfig())
+    with pytest.raises(KitError, match="sample_weight.*with the target -1"):
+        both.compute_loss(*data(case()), None, sample_weight=np.ones((4, TIME)))
+
+
 @pytest.mark.slow
 def test_the_teacher_is_in_inference_mode():
     """Dropout of the teacher is off while that of the student is on."""
@@ -120,10 +130,18 @@ def test_tokens_after_the_last_that_counts_change_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("divergence", ["reverse", "forward"])
-def test_with_every_token_keras_gives_the_same_loss(divergence):
-    config = DistillationConfig(divergence=divergence)
-    student, teacher = pair()
+@pytest.mark.parametrize(
+    "copies, losses",
+    [
+        (COPIES, {"divergence": "reverse"}),
+        (COPIES, {"divergence": "forward"}),
+        (COPIES, {"hidden": 0.0}),
+        ({}, {}),  # no streams to compare
+    ],
+)
+def test_with_every_token_keras_gives_the_same_loss(copies, losses):
+    config = DistillationConfig(**losses)
+    student, teacher = pair(copies=copies)
     tokens, targets = data()
     ours = loss_of(Distillation(student, teacher, config), tokens, targets)
     theirs = keras_distiller(student, teacher, config)
@@ -179,8 +197,11 @@ def test_models_that_do_not_fit_are_an_error():
         (replace(DEEP, vocabulary_size=12), "vocabulary_size=11 and the teacher 12"),
         (replace(DEEP, context_length=6), "reads 6 tokens, fewer than the student's 7"),
     ):
+        unfit = build(other)
         with pytest.raises(KitError, match=message):
-            Distillation(student, build(other), DistillationConfig())
+            Distillation(student, unfit, DistillationConfig())
+        with pytest.raises(KitError, match=message):
+            keras_distiller(student, unfit)
     with pytest.raises(KitError, match='labels="true" is no loss between two'):
         keras_distiller(student, teacher, DistillationConfig(labels="true"))
 
@@ -189,6 +210,24 @@ TASK = Addition(digits=1, reverse_answer=True, validation_pairs=20)
 SMALL = ModelConfig.uniform(
     4, width=32, vocabulary_size=14, context_length=TASK.context_length
 )
+
+
+@pytest.mark.slow
+def test_large_streams_are_no_divergence(monkeypatch):
+    """L_I has the scale of the streams; what must stay in bounds is the model."""
+    teacher = shake(build(SMALL))
+    for key, weight in named_weights(teacher).items():
+        if key.endswith(("attention/output", "feed_forward/down")):
+            weight.assign(100 * np.asarray(weight))
+    student = share(teacher, COPIES)
+    stage = replace(STAGE, steps=2, evaluate_every=1, batch_size=8, warmup_steps=0)
+    trainer = DistillingTrainer(student, teacher, TASK, stage, jit_compile=False)
+    run = trainer.go_on(progress=False).run
+    ceiling = training.DIVERGED * np.log(SMALL.vocabulary_size)
+    assert run.history[-1]["loss"] > ceiling > run.metrics["loss"]
+    assert run.status == "finished"
+    monkeypatch.setattr(training, "DIVERGED", 0.1)
+    assert trainer.go_on(progress=False).run.status == "diverged"
 
 
 @pytest.mark.slow

@@ -29,6 +29,10 @@ DEEP = case(blocks=(BLOCK,) * 4)
 CAUSAL = np.tril(np.ones((TIME, TIME), bool))
 
 
+def match_first(model, tokens):
+    return match_heads(model, {1: 0}, tokens)
+
+
 def test_it_is_the_similarity_of_the_maps():
     model, tokens = shaken("pre-ln"), some_tokens(CASES["pre-ln"])
     maps = activations(model, tokens, "block_*/attention/map")
@@ -89,6 +93,21 @@ def test_what_cannot_be_compared_is_an_error():
     padded[0, 0] = PADDING
     with pytest.raises(KitError, match="padding token 10"):
         map_similarity(shaken("padding"), padded)
+
+
+@pytest.mark.parametrize("look", [map_similarity, match_first])
+@pytest.mark.parametrize(
+    "tokens, message",
+    [
+        (np.zeros((0, TIME), int), r"shape \(0, 7\)"),
+        ([], r"shape \(0,\)"),
+        ([[0, 1, 99]], "token 99 is outside the vocabulary of 11"),
+        ([[0, 1, -1]], "token -1 is outside"),
+    ],
+)
+def test_sequences_that_cannot_be_read_are_an_error(look, tokens, message):
+    with pytest.raises(KitError, match=message):
+        look(shaken("pre-ln"), tokens)
 
 
 @pytest.mark.parametrize("groups", [4, 2, 1])

@@ -124,6 +124,16 @@ def test_a_claim_whose_arm_the_budget_lacks_is_not_undecided():
     assert "your runs (quick), 3 cells" in table
 
 
+def test_runs_that_became_the_kits_are_shown_once():
+    rows = toy.results(low=[0.1], high=[0.9]).rows
+    own, kept = (results.Results(rows, "full", origin) for origin in ("own", "kept"))
+    assert [side.whose for side in sides_of(toy.STUDY, own, kept)] == [
+        "kept with the kit"
+    ]
+    other = results.Results(rows[1:], "full")
+    assert len(sides_of(toy.STUDY, other, kept)) == 2
+
+
 def test_a_reader_who_closes_the_pipe_does_not_end_the_program(monkeypatch):
     """The command line makes it no error; Rich, left alone, raises `SystemExit`."""
 

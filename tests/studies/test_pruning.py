@@ -8,12 +8,13 @@ from imagined_pruning import DENSE, cells, imagined_rows, judged
 
 from kit.studies.pruning import STUDY
 from kit.studies.pruning.arms import RIVALS
-from kit.studies.pruning.base import SCALES, subjects
+from kit.studies.pruning.base import SCALES, Scale, subjects
 from kit.studies.pruning.comparisons import NO_CHECKPOINT, checkpoint_values
 from kit.studies.pruning.curves import at, on_the_curve
 from kit.studies.pruning.drawing import draw
 from kit.studies.pruning.real import TEXTS, checkpoint_arms
 from kit.studies.results import Results
+from kit.studies.text import CONTEXT
 from kit.studies.verdicts import judge, judge_study
 
 ON_CHECKPOINT = {"C1e", "C1f", "C4c"}
@@ -53,6 +54,20 @@ def test_quick_answers_what_its_arms_can():
 def test_smoke_is_judged_although_it_has_few_sparsities():
     verdicts = judged(imagined_rows("smoke"))
     assert {v.verdict for v in verdicts.values()} == {"undecided"}
+
+
+def test_the_card_takes_its_numbers_from_the_set_up(monkeypatch):
+    paper_tokens = 2048
+    assert SCALES["full"].search * CONTEXT == paper_tokens
+    text = " ".join(STUDY.card().split())
+    assert "256 sequences of 64 tokens for scores and 32 (the paper's 2,048" in text
+    assert "addition in 4 blocks is the stress test" in text
+    other = Scale(blocks=3, width=72, deep=5, narrow=48, sequences=100)
+    monkeypatch.setitem(SCALES, "full", other)
+    text = " ".join(STUDY.card().split())
+    assert "3 blocks of width 72, and of the GPT type, 5 of width 48;" in text
+    assert "100 sequences of 64 tokens" in text
+    assert "addition in 3 blocks" in text
 
 
 @pytest.mark.parametrize("rival", RIVALS)

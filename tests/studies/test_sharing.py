@@ -11,7 +11,14 @@ from imagined_sharing import cells, imagined_rows, judged
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, with_rate
 from kit.studies.sharing import STUDY, paper
-from kit.studies.sharing.base import FURTHER_RATES, RATES, REGIMES, stages
+from kit.studies.sharing.base import (
+    FURTHER_RATES,
+    RATES,
+    REGIMES,
+    SCALES,
+    Scale,
+    stages,
+)
 from kit.studies.sharing.comparisons import NO_CHECKPOINT
 from kit.studies.sharing.drawing import draw
 from kit.studies.sharing.real import checkpoint_arm
@@ -66,6 +73,34 @@ def test_the_headline_rests_on_one_task():
     text = paper.remark()
     assert "41 % shared +1.34 with it and -0.74 without" in text
     assert "none of the 3 shared models beats the baseline" in text
+
+
+def test_what_claims_quote_follows_from_the_printed_scores():
+    sources = {claim.id: claim.source for claim in STUDY.claims}
+    gains = {}
+    for id, share in (("C4a", "77"), ("C4b", "41"), ("C4c", "23")):
+        before = fmean(paper.CONTINUAL[share])
+        after = fmean(paper.DISTILLED[share])
+        assert f": {before:.2f} " in sources[id]
+        assert f" to {after:.2f} at {share} %" in sources[id]
+        assert ("39.51" in sources[id]) == (share == "41")  # the paper's misprint
+        gains[share] = after - before
+    assert ", ".join(f"{gain:+.2f}" for gain in gains.values()) in sources["C4d"]
+    assert sorted(gains.values(), reverse=True) == list(gains.values())
+    assert "39.34, 39.21, 36.18" in sources["C4e"]
+    for id in ("C3a", "C6a"):
+        assert f"against {fmean(paper.BASE):.2f}" in sources[id]
+
+
+def test_the_card_takes_its_numbers_from_the_set_up(monkeypatch):
+    text = " ".join(STUDY.card().split())
+    assert "1/4, 2/5 and 3/4 of them, for the paper's 23, 41 and 77 %" in text
+    assert "or 4/5 of these and then true labels" in text
+    assert f"Speed is that of {paper.BLOCKS} blocks of width 128" in text
+    monkeypatch.setitem(SCALES, "full", Scale(blocks=9, width=72, deep=13, narrow=24))
+    text = " ".join(STUDY.card().split())
+    assert ": 9 blocks of width 72, 13 of width 24 for" in text
+    assert "smallest model, 9 of width 24 that add" in text
 
 
 def test_the_remark_stands_beside_the_claims_that_rest_on_it(claimed):

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from kit.studies.cost import plan
 from kit.studies.pruning.arms import arms
+from kit.studies.pruning.base import SCALES, subjects
 from kit.studies.pruning.claims import CLAIMS
 from kit.studies.results import Results
 from kit.studies.study import Figure, Study
+from kit.studies.text import CONTEXT, VOCABULARY
 
 if TYPE_CHECKING:
     from kit.studies.verdicts import Verdict
@@ -29,14 +31,16 @@ tables were not accessible, so no number of theirs is quoted.
 embeddings and head not. Methods that remove whole blocks overshoot, so all are compared
 at the same place of their curves.
 
-**Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary), 8 blocks of width 96, and of
-the GPT type, 12 of width 64; a feed-forward has twice the parameters of an attention,
-as in Llama-2. The offline text as 2,048 byte pairs. Each seed trains a model, once, and
-every arm prunes that one: so arms are paired. Calibration is on training text, 256
-sequences of 64 tokens for scores and 32 (the paper's 2,048 tokens) for what goes as a
-whole; all methods get the same. Losses are on held-out text, without training after
-pruning but where it says so. 3-digit addition in 4 blocks is the stress test, judged on
-the digits of the answer.
+**Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary), {scale.blocks} blocks of width
+{scale.width}, and of the GPT type, {scale.deep} of width {scale.narrow}; a feed-forward
+has twice the parameters of an attention, as in Llama-2. The offline text as
+{vocabulary:,} byte pairs. Each seed trains a model, once, and
+every arm prunes that one: so arms are paired. Calibration is on training text,
+{scale.sequences} sequences of {context} tokens for scores and {scale.search} (the
+paper's {searched:,} tokens) for what goes as a whole; all methods get the same. Losses
+are on held-out text, without training after pruning but where it says so. 3-digit
+addition in {addition_blocks} blocks is the stress test, judged on the digits of the
+answer.
 
 **SmolLM2-135M** is part of the full run where it is found (`kit fetch smollm2`) with
 three texts in $KIT_DATA: calibrated on the offline text, judged on tinyshakespeare,
@@ -54,7 +58,15 @@ the other side, else *undecided*. Claims that are tested together are corrected 
 
 def card() -> str:
     """The report's introduction."""
-    return CARD.format(cost=plan(arms, SEEDS))
+    full = SCALES["full"]
+    return CARD.format(
+        scale=full,
+        vocabulary=VOCABULARY,
+        context=CONTEXT,
+        searched=full.search * CONTEXT,
+        addition_blocks=len(subjects(full)["addition"].model.blocks),
+        cost=plan(arms, SEEDS),
+    )
 
 
 def figures(results: Results) -> list[Figure]:

@@ -1,16 +1,19 @@
 """EchoAtt: attend, copy, then adjust (Rajabzadeh et al., 2409.14595)."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
 from kit.studies.sharing.arms import arms
-from kit.studies.sharing.base import FURTHER_RATES
+from kit.studies.sharing.base import DISTILLED, FURTHER_RATES, RATES, SCALES
 from kit.studies.sharing.claims import CLAIMS
-from kit.studies.sharing.paper import remark
+from kit.studies.sharing.paper import BLOCKS, LISTS, remark
+from kit.studies.sharing.real import WIDTH
 from kit.studies.study import Figure, Study
+from kit.studies.text import VOCABULARY
 
 if TYPE_CHECKING:
     from kit.studies.verdicts import Verdict
@@ -31,20 +34,24 @@ training all are, and the cosine of unrelated maps can be 0.9. So three measures
 shown, each beside a null model that keeps how sharp each row is and its sink, and
 forgets who attends to whom; and beside the maps of another model.
 
-**Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary): 8 blocks of width 96, 12 of
-width 48 for the paper's smallest model, 8 of width 48 that add. The offline text as
-2,048 byte pairs. Each seed trains a model, once, and every arm shares that one, so arms
+**Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary): {scale.blocks} blocks of width
+{scale.width}, {scale.deep} of width {scale.narrow} for the paper's smallest model,
+{scale.blocks} of width {scale.narrow} that add. The offline text as {vocabulary:,} byte
+pairs. Each seed trains a model, once, and every arm shares that one, so arms
 are paired. Similarities and costs are measured on training text, losses on held-out
 text. The blocks with the most similar maps copy, as in the paper's lists, from the
-nearest one before that does not; 1/4, 2/5 and 3/4 of them, for the paper's 23, 41
-and 77 %. What is trained further gets as many tokens in every arm: all of them true
-labels, all of them the teacher's losses, or four fifths of these and then true labels.
-The mean over width stands for the paper's sum of squares, which would drown all else.
+nearest one before that does not; {shares} of them, for the paper's {theirs} %. What is
+trained further gets as many tokens in every arm: all of them true
+labels, all of them the teacher's losses, or {first} of these and then true labels. The
+loss of the streams is a mean over the width, for the paper's sum, which is as many
+times larger as a model is wide. Even the mean can outweigh the other two losses, where
+streams are large, as in SmolLM2.
 
 **Also** text-8, which ships with the kit, and SmolLM2-135M where it is found (`kit
 fetch smollm2`, and tinyshakespeare in $KIT_DATA): maps, choice of blocks, and what
-copying costs without training. Speed is that of 22 blocks of width 128 and the paper's
-lists, beside the same model unshared, on one core; the operations saved bound it.
+copying costs without training. Speed is that of {speed_blocks} blocks of width
+{speed_width} and the paper's lists, beside the same model unshared, on one core; the
+operations saved bound it.
 
 **Learning rates.** Every arm of the main table was given the same grid, {rates}, on one
 seed and half of the steps (`--budget search`): {found}. Ablations take the rate of the
@@ -63,10 +70,37 @@ def card() -> str:
     """The report's introduction."""
     return CARD.format(
         remark=remark(),
+        scale=SCALES["full"],
+        vocabulary=VOCABULARY,
+        shares=listed([fraction(rate) for rate in RATES.values() if rate]),
+        theirs=listed(list(LISTS)),
+        first=fraction(DISTILLED),
+        speed_blocks=BLOCKS,
+        speed_width=WIDTH,
         rates=", ".join(f"{rate:g}" for rate in FURTHER_RATES),
         found=range_in_words("sharing", FURTHER_RATES),
         cost=plan(arms, SEEDS),
     )
+
+
+def fraction(share: float) -> str:
+    """A share as people write it.
+
+    Example:
+        >>> fraction(0.4)
+        '2/5'
+    """
+    return str(Fraction(share).limit_denominator(12))
+
+
+def listed(words: Sequence[str]) -> str:
+    """With commas, and "and" before the last.
+
+    Example:
+        >>> listed(["1/4", "2/5", "3/4"])
+        '1/4, 2/5 and 3/4'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]])
 
 
 def figures(results: Results) -> list[Figure]:

@@ -45,7 +45,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(2, 16, 8, 20, 10, 2, 2),
-    "quick": Scale(steps=480, every=40),
+    "quick": Scale(steps=400, every=40),
     "search": Scale(steps=240, every=120),
     "full": Scale(),
 }
@@ -116,7 +116,7 @@ def checkpoints(steps: int) -> list[int]:
     """The steps at which sharpness is measured, the last one included.
 
     Example:
-        >>> checkpoints(480)
-        [0, 10, 30, 100, 300, 480]
+        >>> checkpoints(400)
+        [0, 10, 30, 100, 300, 400]
     """
     return [*(s for s in (0, 10, 30, 100, 300, 600) if s < steps), steps]
