@@ -103,6 +103,9 @@ def home_of(value: Any) -> tuple[str, str]:
     """The module that holds an object which does not say where it is from, and its name
     there; of several the most public one.
 
+    The module has to be one that another process can import: `__main__` is not, nor
+    what `multiprocessing` calls it.
+
     Example:
         >>> home_of(ast.parse)
         ('ast', 'parse')
@@ -110,7 +113,8 @@ def home_of(value: Any) -> tuple[str, str]:
     held = [
         (module, name)
         for module, imported in list(sys.modules.items())
-        if isinstance(imported, types.ModuleType) and module != "__main__"
+        if isinstance(imported, types.ModuleType)
+        and getattr(vars(imported).get("__spec__"), "name", None) == module
         for name, other in list(vars(imported).items())
         if other is value
     ]

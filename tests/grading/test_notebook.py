@@ -1,5 +1,8 @@
 """Functions are checked in the cell where they were written."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -134,6 +137,16 @@ def test_objects_and_array_functions_are_imported(notebook, imported, used):
     executed = {}
     exec(source, executed)
     assert executed["causal_mask"](3).tolist() == np.tri(3, dtype=bool).tolist()
+
+
+def test_an_array_of_another_cell_is_not_imported(notebook, monkeypatch):
+    """As in a kernel, where multiprocessing gives the notebook a second name."""
+    namespace = notebook("import numpy as np\ntime = np.ones(3)\n" + MASK)
+    kernel = types.ModuleType("__mp_main__")
+    vars(kernel).update(namespace)
+    monkeypatch.setitem(sys.modules, "__mp_main__", kernel)
+    source = source_of(find("causal_mask"), namespace["causal_mask"])
+    assert "import numpy as np" in source and "__mp_main__" not in source
 
 
 def test_what_a_definition_needs_comes_before_it(notebook):
