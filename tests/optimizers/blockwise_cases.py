@@ -15,6 +15,7 @@ from kit.training import token_cross_entropy
 from tests.cases import CASES, some_tokens
 
 RATE, RATIO, STEPS = 2.0**-7, 4.0, 8  # powers of two: products are exact
+KIT_RATE = 1e-3  # of a kit model's norms
 SHAPES = {"table": (5, 3), "kernel": (3, 4), "bias": (4,)}
 RATIOS = {"table": 2.0, "kernel": RATIO, "bias": 1.0}
 OPTIONS = {"learning_rate": RATE, "weight_decay": 0.1}
@@ -67,7 +68,7 @@ def steps(optimizer, names=tuple(SHAPES), count=STEPS):
 def kit_model_steps(name):
     """A kit model with its roles; the embedding has sparse gradients on TensorFlow."""
     model = build(CASES["untied"], seed=7)
-    optimizer = DENSE[name](1e-3, weight_decay=0.1, global_clipnorm=1.0)
+    optimizer = DENSE[name](KIT_RATE, weight_decay=0.1, global_clipnorm=1.0)
     model.compile(
         blockwise(optimizer, PAPER_RATIOS), token_cross_entropy, run_eagerly=True
     )

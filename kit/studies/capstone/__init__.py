@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kit.studies.capstone.arms import arms
-from kit.studies.capstone.base import FURTHER, LEARNING_RATES, SCALES
+from kit.studies.capstone.base import FURTHER, LEARNING_RATES, SCALES, SHARE, SPARSITY
 from kit.studies.capstone.claims import CLAIMS
 from kit.studies.cost import plan
 from kit.studies.results import Results
@@ -36,9 +36,9 @@ they help each other.
 positions, {blocks} blocks of width {width}, on the offline text as byte pairs. The
 ingredients: SAS-P blocks, all equal (its first block, too, has no value matrix, because
 two-stage pruning needs blocks of one size); no positions; the ratios of the paper on
-learning rates, where the gains of SAS-P have the rate of norms; two fifths of the
+learning rates, where the gains of SAS-P have the rate of norms; {copied:g} % of the
 attentions that are left copy the map of an earlier one, those with the most similar
-maps; 2SSP takes three eighths of the parameters of the blocks.
+maps; 2SSP takes {taken:g} % of the parameters of the blocks.
 
 **Order.** Sharing and pruning need a trained model. So every arm is trained for {steps}
 steps, then pruned, then shared, if it is to be, and then trained for {further} more,
@@ -75,6 +75,8 @@ def card() -> str:
         search=SCALES[SEARCH].steps,
         found=range_in_words("capstone", LEARNING_RATES),
         share=FURTHER,
+        copied=100 * SHARE,
+        taken=100 * SPARSITY,
         cost=plan(arms, SEEDS),
     )
 

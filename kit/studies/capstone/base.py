@@ -19,12 +19,13 @@ from kit.training.config import TrainConfig
 
 SIMPLIFIED, POSITIONS, RATES = "simplified", "no-positions", "block-rates"
 SHARED, PRUNED = "shared", "pruned"
+SHARE, SPARSITY = 0.4, 0.375
 INGREDIENTS = {
     SIMPLIFIED: "SAS-P blocks",
     POSITIONS: "no positions",
     RATES: "rates by block",
-    SHARED: "2/5 of the maps shared",
-    PRUNED: "3/8 of the blocks pruned",
+    SHARED: f"{100 * SHARE:g} % of the maps shared",
+    PRUNED: f"{100 * SPARSITY:g} % of the blocks pruned",
 }
 """What arms are made of, in this order, and what labels call it."""
 TRAINED = (SIMPLIFIED, POSITIONS, RATES)  # these a model is trained with from the start
@@ -34,7 +35,6 @@ Combination = tuple[str, ...]
 LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 """The grid that every first training is given."""
 FURTHER = 1 / 3  # of that rate, for the further training
-SHARE, SPARSITY = 0.4, 0.375
 
 
 @dataclass(frozen=True)
