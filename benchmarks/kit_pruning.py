@@ -155,7 +155,8 @@ def _uses(model: Transformer, case: PruningCase, tokens: np.ndarray) -> dict:
     sequences, prompt = tokens[: case.search_sequences], tokens[:1, : case.prompt]
 
     def forward() -> dict[str, Any]:
-        model.predict(sequences, batch_size=len(sequences), verbose=0)
+        for _ in range(case.passes):
+            model.predict(sequences, batch_size=len(sequences), verbose=0)
         return {}
 
     def continued() -> dict[str, Any]:

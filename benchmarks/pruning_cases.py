@@ -15,6 +15,7 @@ class PruningCase:
         search_sequences: Sequences that judge what is removed as a whole.
         sparsity: Share of the parameters of the blocks that goes.
         cores: Numbers of cores that it is timed on.
+        passes: Forward passes that are timed together.
         prompt: Tokens that generation starts from.
         generated: Tokens that it adds.
     """
@@ -29,6 +30,7 @@ class PruningCase:
     search_sequences: int = 16
     sparsity: float = 0.5
     cores: tuple[int, ...] = (1, 2)
+    passes: int = 4
     prompt: int = 32
     generated: int = 32
 
@@ -41,7 +43,7 @@ class PruningCase:
     def tokens(self) -> dict[str, int]:
         """Tokens of each use of a model."""
         return {
-            "forward": self.search_sequences * self.time,
+            "forward": self.passes * self.search_sequences * self.time,
             "generate": self.generated,
         }
 
@@ -58,6 +60,7 @@ SMOLLM2 = PruningCase(
     search_sequences=1,
     sparsity=0.375,
     cores=(2,),
+    passes=8,
 )
 PRUNING = {"prune-gpt-12": GPT, "prune-smollm2": SMOLLM2}
 PRUNED = {"pruned-gpt-12": GPT, "pruned-smollm2": SMOLLM2}
