@@ -155,8 +155,8 @@ def _uses(model: Transformer, case: PruningCase, tokens: np.ndarray) -> dict:
     sequences, prompt = tokens[: case.search_sequences], tokens[:1, : case.prompt]
 
     def forward() -> dict[str, Any]:
-        for _ in range(case.passes):
-            model.predict(sequences, batch_size=len(sequences), verbose=0)
+        for _ in range(case.passes):  # predict would wait for a thread of tf.data
+            model.predict_on_batch(sequences)
         return {}
 
     def continued() -> dict[str, Any]:
