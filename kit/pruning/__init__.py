@@ -7,6 +7,7 @@ Three nouns: `scores` say what a neuron is worth, `allocation` how much goes whe
 from kit.pruning.adapters import KitModel, Prunable
 from kit.pruning.allocation import (
     Allocation,
+    NotReached,
     allocate,
     attention_share,
     block_parameters,
@@ -53,6 +54,7 @@ __all__ = [
     "Evaluator",
     "FunctionalModel",
     "KitModel",
+    "NotReached",
     "OneShot",
     "Operation",
     "Outline",

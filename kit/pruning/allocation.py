@@ -17,6 +17,21 @@ ALPHA = 1.5  # the paper's
 AnyConfig = ModelConfig | Outline  # of a kit model, or of any other
 
 
+class NotReached(KitError):
+    """The method cannot meet this sparsity on this model, but may meet another one.
+
+    Whoever draws a curve over the sparsity ends it here. Everything else that a method
+    raises is a mistake in what it was given.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> allocate(config, 0.9, "feed-forward")
+        Traceback (most recent call last):
+        ...
+        kit.pruning.allocation.NotReached: without 0 attentions and without any ...
+    """
+
+
 class Allocation(NamedTuple):
     """What to remove from a model of equal blocks.
 
@@ -164,8 +179,9 @@ def allocate(
         alpha: Of the paper's rule.
 
     Raises:
-        KitError: The blocks differ in size, a number is out of range, or that many
-            attentions are more than the sparsity asks for, or too few for it.
+        NotReached: That many attentions are more than the sparsity asks for, or too
+            few for it.
+        KitError: The blocks differ in size, or a number is out of range.
 
     Example:
         >>> sizes = {"width": 128, "vocabulary_size": 65, "context_length": 64}
@@ -221,14 +237,14 @@ def _sizes(config: AnyConfig) -> _Sizes:
 def _check_feasible(sizes: _Sizes, sparsity: float, count: int) -> None:
     attentions = count * sizes.attention / sizes.total
     if not 0 <= count <= sizes.blocks or attentions > sparsity:
-        raise KitError(
+        raise NotReached(
             f"{count} of {sizes.blocks} attentions hold {attentions:.1%} of the block "
             f"parameters, more than sparsity={sparsity:g}",
             "Use a higher sparsity, or remove fewer attentions",
         )
     reachable = attentions + sizes.blocks * sizes.feed_forward / sizes.total
     if reachable < sparsity:
-        raise KitError(
+        raise NotReached(
             f"without {count} attentions and without any neuron {reachable:.1%} of the "
             f"block parameters are gone, less than sparsity={sparsity:g}",
             "Use a lower sparsity, or remove more attentions",

@@ -8,6 +8,7 @@ import numpy as np
 from kit.checks import whole
 from kit.data import IGNORED, Batch
 from kit.errors import KitError, known
+from kit.pruning.allocation import NotReached
 from kit.pruning.operation import Operation
 from kit.pruning.surgery import KINDS, Part, parts_of
 
@@ -166,7 +167,7 @@ def _count(operation: Operation, parts: list[Part]) -> int:
     for count in range(min(map(len, by_kind)) + 1):
         if operation.reaches([part for kind in by_kind for part in kind[:count]]):
             return count
-    raise KitError(
+    raise NotReached(
         f"sparsity={operation.sparsity:g} is not reached by as many attentions as "
         "feed-forwards",
         "Use a lower sparsity, or another method",

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kit.errors import KitError, known
+from kit.errors import known
 from kit.models import Transformer
 from kit.pruning.adapters import Prunable
-from kit.pruning.allocation import ALPHA, allocate
+from kit.pruning.allocation import ALPHA, NotReached, allocate
 from kit.pruning.evolution import evopress
 from kit.pruning.operation import Operation
 from kit.pruning.outline import Part
@@ -103,6 +103,7 @@ def prune(
         The smaller model, and a `Record`.
 
     Raises:
+        NotReached: The method cannot meet the sparsity on this model.
         KitError: A method or setting is unknown, or calibration data, sparsity or
             model are bad; nothing was done then.
 
@@ -139,7 +140,7 @@ def check_method(method: str, settings: Collection[str] = ()) -> None:
 
 def _remove_until_reached(operation: Operation, parts: list[Part]) -> None:
     if not operation.reaches(parts):
-        raise KitError(
+        raise NotReached(
             f"sparsity={operation.sparsity:g} is not reached without any of the "
             f"{len(parts)} parts that may go",
             "Use a lower sparsity, or another method",

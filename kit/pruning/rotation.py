@@ -17,7 +17,7 @@ import numpy as np
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models import Transformer, build, named_weights
-from kit.pruning.allocation import sparsity_of
+from kit.pruning.allocation import NotReached, sparsity_of
 from kit.pruning.calibration import Calibration
 from kit.pruning.operation import Operation
 from kit.pruning.pieces import Pieces
@@ -33,6 +33,10 @@ def slice_width(operation: Operation) -> None:
 
     The output matrix is no longer the embedding matrix: the weights of the final norm
     go into it.
+
+    Raises:
+        NotReached: A stream of width 1 still has too many parameters.
+        KitError: The model has other norms or positions.
     """
     config = operation.base
     _check(config)
@@ -40,6 +44,13 @@ def slice_width(operation: Operation) -> None:
     width = config.width
     while width > 1 and not _reaches(operation, width):
         width -= 1
+    if not _reaches(operation, width):
+        reached = sparsity_of(narrower(config, width), config)
+        raise NotReached(
+            f"sparsity={operation.sparsity:g} is not reached by a stream of width 1: "
+            f"{reached:.1%} of the block parameters are gone",
+            "Use a lower sparsity, or another method",
+        )
     with operation.stage("rotation"):
         rotation = principal_axes(operation.pieces, operation.calibration)
         operation.replace(rotated(operation.model, rotation[:, :width]))

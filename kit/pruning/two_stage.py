@@ -46,6 +46,7 @@ def two_stage(
         The smaller model, of the kind that was given, and a `Record`.
 
     Raises:
+        NotReached: The rule cannot meet the sparsity on this model.
         KitError: The calibration data, the sparsity or the model are bad; nothing was
             done then.
 

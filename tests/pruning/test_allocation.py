@@ -7,6 +7,7 @@ from kit.counts import block_counts
 from kit.errors import KitError
 from kit.pruning.allocation import (
     RULES,
+    NotReached,
     allocate,
     attention_share,
     block_parameters,
@@ -137,3 +138,15 @@ def test_alpha_decides_what_the_attentions_bear():
 def test_what_cannot_be_split_is_an_error(config, sparsity, rule, told):
     with pytest.raises(KitError, match=told):
         allocate(config, sparsity, rule)
+
+
+@pytest.mark.parametrize(
+    "sparsity, rule, is_the_sparsity",
+    [(0.25, 4, True), (0.9, 0, True), (0.25, "2spp", False), (1.0, "2ssp", False)],
+)
+def test_a_sparsity_out_of_reach_differs_from_a_mistake(
+    sparsity, rule, is_the_sparsity
+):
+    with pytest.raises(KitError) as caught:
+        allocate(gpt(4), sparsity, rule)
+    assert isinstance(caught.value, NotReached) == is_the_sparsity

@@ -7,10 +7,11 @@ import pytest
 
 from kit.data import IGNORED
 from kit.errors import KitError
-from kit.models import activations, named_weights
+from kit.models import activations, build, named_weights
 from kit.pruning import (
     METHODS,
     Calibration,
+    NotReached,
     Part,
     allocate,
     parts_of,
@@ -133,8 +134,30 @@ def test_attention_only_stops_where_attentions_end():
     _, record = prune(deep(), asked, 0.3, "attention")
     assert {part.kind for part in record.parts} == {"attention"}
     assert record.candidates == sum(DEPTH - i for i in range(len(record.parts)))
-    with pytest.raises(KitError, match="not reached"):
-        prune(deep(), asked, 0.6, "attention")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method, settings",
+    [
+        ("2ssp", {"rule": 0}),
+        ("stage-1", {}),
+        ("attention", {}),
+        ("magnitude", {"alpha": 0.01}),
+        ("random", {"alpha": 0.01}),
+    ],
+)
+def test_a_method_that_cannot_meet_a_sparsity_says_so(method, settings):
+    """All of the attentions, or all of the neurons, are less than what is asked for."""
+    with pytest.raises(NotReached):
+        prune(deep(), calibration(deep_config()), 0.95, method, **settings)
+
+
+@pytest.mark.slow
+def test_evopress_removes_no_more_feed_forwards_than_there_are_attentions():
+    config = deep_config().with_blocks({0: {"attention": None}})
+    with pytest.raises(NotReached, match="as many attentions as feed-forwards"):
+        prune(build(config), calibration(config), 0.95, "evopress")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from kit.errors import KitError
 from kit.models import build, named_weights
-from kit.pruning import Pieces, prune
+from kit.pruning import NotReached, Pieces, prune
 from kit.pruning.rotation import narrower, principal_axes, rotated
 from tests.cases import CASES, assert_same, case, read, shake, some_tokens
 from tests.contract import params
@@ -65,6 +65,16 @@ def test_the_method_narrows_the_stream_to_the_sparsity():
     tokens = some_tokens(deep_config("llama"))
     assert record.reached == 0
     assert_same(read(same, tokens), read(deep("llama"), tokens), 1e-5)
+
+
+@pytest.mark.slow
+def test_a_sparsity_beyond_a_stream_of_width_1_is_told():
+    """Of 16 columns the last one holds a sixteenth of the parameters."""
+    model, asked = deep("llama"), calibration(deep_config("llama"))
+    narrowest, record = prune(model, asked, 0.93, "slice")
+    assert narrowest.config.width == 1 and record.reached >= 0.93
+    with pytest.raises(NotReached, match="93.8%"):
+        prune(model, asked, 0.94, "slice")
 
 
 @pytest.mark.parametrize("name", ["pre-ln", "post-rms", "sas"])
