@@ -2,21 +2,22 @@
 
 A mask lives among the optimizer's variables and is applied by a constraint on the
 weight. So it is part of the compiled step on every backend, also where one call takes
-several steps, and it is saved and restored with the optimizer.
+several steps, and it is saved and restored with the optimizer. So is the step from
+which the schedule counts.
 """
 
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-import keras
 import numpy as np
 
 from kit.at_steps import AtSteps
 from kit.errors import KitError
 from kit.models import Transformer
+from kit.pruning.masks import Mask, put_masks
 from kit.pruning.schedules import Constant, OneShot
-from kit.pruning.units import Units, units_of, without_units
+from kit.pruning.units import units_of, without_units
 
 Scores = Mapping[int, np.ndarray]
 
@@ -25,9 +26,14 @@ class PruningCallback(AtSteps):
     """Removes the units with the lowest scores as a schedule says.
 
     What is gone stays gone. Units are masked while the model trains; `smaller_model`
-    then makes the model without them. Steps are those of the optimizer. Where one call
-    takes several steps (`steps_per_execution`), units go at the end of the call in
-    which the schedule wants them gone, and stay at zero in every step from then on.
+    then makes the model without them. Where one call takes several steps
+    (`steps_per_execution`), units go at the end of the call in which the schedule wants
+    them gone, and stay at zero in every step from then on.
+
+    The schedule counts the optimizer's steps from the first `fit` with this callback:
+    step 0 of a model that is trained already is where pruning begins, and a second
+    `fit` with the same callback, or a run that is resumed, counts on. A model that is
+    compiled again, or gets a new callback, begins the schedule anew with what is gone.
 
     Neurons and heads go from each block alike, attentions from the whole model; of
     each block one neuron or head stays.
@@ -39,10 +45,11 @@ class PruningCallback(AtSteps):
             kept; `None` for the size of the weights that a unit writes with.
 
     Attributes:
-        rows: One dict for each pruning: `step`, and `removed`, the share that is gone.
+        rows: One dict for each pruning: the optimizer's `step`, and `removed`, the
+            share that is gone.
 
     Raises:
-        KitError: The model has no such units.
+        KitError: The model has no such units, or others of the same weights are masked.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -68,48 +75,42 @@ class PruningCallback(AtSteps):
     ):
         super().__init__()
         self.schedule, self.granularity, self.score = schedule, granularity, score
-        self._units: list[Units] = []
-        self._masks: list[keras.Variable] = []
+        self._masks: list[Mask] = []
         self._optimizer: Any = None
 
     def attach(self, model: Transformer) -> None:
         """Give the masks to a compiled model; the first `fit` does it by itself.
 
         To go on with a run that was interrupted, call this before its optimizer's
-        state is restored: the masks are restored with it.
+        state is restored: the masks are restored with it, and where the schedule began.
         """
         optimizer = getattr(model, "optimizer", None)
         if optimizer is None:
             raise KitError("the model is not compiled", "Call model.compile first")
+        step = int(optimizer.iterations)
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # float16's
         if self._masks and self._optimizer is optimizer:
             return
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
+        known_before = len(optimizer.variables)
+        self._masks = put_masks(optimizer, units_of(model, self.granularity), step)
         self._optimizer = optimizer
-        self._units = units_of(model, self.granularity)
-        self._masks = [
-            optimizer.add_variable((units.count,), name=f"removed_{units.block}")
-            for units in self._units
-        ]
-        for units, mask in zip(self._units, self._masks, strict=True):
-            units.weight.constraint = _Masked(units, mask)
-        model.make_train_function(force=True)  # one that was there has no masks
+        self.set_model(model)
+        if len(optimizer.variables) > known_before:
+            model.make_train_function(force=True)  # one that was there has no masks
 
     def detach(self) -> None:
         """Take the constraints off; what is zero may grow again in later training."""
-        for units in self._units:
-            units.weight.constraint = None
+        for mask in self._masks:
+            mask.units.weight.constraint = None
         self.model.train_function = None
 
     @property
     def removed(self) -> dict[int, np.ndarray]:
         """Block to (units,) of 0 and 1; 1 is gone."""
         self.model  # noqa: B018  on JAX this brings the variables up to date
-        return {
-            units.block: np.asarray(mask)
-            for units, mask in zip(self._units, self._masks, strict=True)
-        }
+        return {mask.units.block: np.asarray(mask.removed) for mask in self._masks}
 
     def smaller_model(self) -> Transformer:
         """A new model without the units that are gone; the trained one stays.
@@ -120,17 +121,18 @@ class PruningCallback(AtSteps):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.attach(self.model)
+        self._begin = int(self._masks[0].begin)
         super().on_train_begin(logs)
 
     def at(self, step: int) -> None:
         """Remove what the schedule wants gone."""
-        self._prune(self.schedule(step))
+        self._prune(self.schedule(step - self._begin))
         self.rows.append({"step": step, "removed": self._share()})
 
     def next_step(self, step: int) -> float:
         """The first step from `step` on at which the schedule has something to do."""
-        found = self.schedule.next_step(step)
-        return inf if found is None else found
+        found = self.schedule.next_step(step - self._begin)
+        return inf if found is None else self._begin + found
 
     def _share(self) -> float:
         masks = np.concatenate([*self.removed.values()])
@@ -140,28 +142,26 @@ class PruningCallback(AtSteps):
         scores = self._scores()
         gone = self.removed
         if self.granularity == "attention":
-            order = np.concatenate([scores[units.block] for units in self._units])
-            already = np.concatenate([gone[units.block] for units in self._units])
+            order = np.concatenate([scores[block] for block in gone])
+            already = np.concatenate([*gone.values()])
             together = _lowest(order, already, round(share * len(order)))
-            new = dict(zip(gone, np.split(together, len(self._units)), strict=True))
+            new = dict(zip(gone, np.split(together, len(gone)), strict=True))
         else:
             new = {
-                units.block: _lowest(
-                    scores[units.block],
-                    gone[units.block],
-                    min(round(share * units.count), units.count - 1),
+                block: _lowest(
+                    scores[block], old, min(round(share * len(old)), len(old) - 1)
                 )
-                for units in self._units
+                for block, old in gone.items()
             }
-        for units, mask in zip(self._units, self._masks, strict=True):
-            mask.assign(new[units.block])
-            units.weight.assign(units.masked(units.weight, mask))
+        for mask in self._masks:
+            mask.remove(new[mask.units.block])
 
     def _scores(self) -> Scores:
+        every = [mask.units for mask in self._masks]
         if self.score is None:
-            return {units.block: units.sizes() for units in self._units}
+            return {units.block: units.sizes() for units in every}
         found = self.score(self.model)
-        for units in self._units:
+        for units in every:
             scores = np.asarray(found.get(units.block, ()))
             if scores.shape != (units.count,) or not np.isfinite(scores).all():
                 raise KitError(
@@ -170,16 +170,6 @@ class PruningCallback(AtSteps):
                     f"Return one number for each {self.granularity}",
                 )
         return found
-
-
-class _Masked(keras.constraints.Constraint):
-    """A weight whose removed units are zero."""
-
-    def __init__(self, units: Units, removed: keras.Variable):
-        self.units, self.removed = units, removed
-
-    def __call__(self, weight: Any) -> Any:
-        return self.units.masked(weight, self.removed)
 
 
 def _lowest(scores: np.ndarray, gone: np.ndarray, count: int) -> np.ndarray:

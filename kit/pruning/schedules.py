@@ -1,4 +1,5 @@
-"""How much of a model is gone at each step of training."""
+"""How much of a model is gone at each step of training, counted from where pruning
+begins."""
 
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ class OneShot:
 
     Args:
         sparsity: Share of the units that goes.
-        step: The optimizer step after which it goes.
+        step: After so many steps it goes; 0 is at once.
 
     Raises:
         KitError: A number is out of range.
@@ -45,7 +46,7 @@ class Constant:
 
     Args:
         sparsity: Share of the units that is gone.
-        start, end: First and last optimizer step at which something goes.
+        start, end: First and last step at which something goes.
         every: Steps between two prunings.
 
     Raises:
@@ -89,7 +90,7 @@ class Polynomial(Constant):
 
     Args:
         sparsity: Final share of the units that is gone.
-        start, end: First and last optimizer step at which something goes.
+        start, end: First and last step at which something goes.
         every: Steps between two prunings.
         initial: Share that goes at `start`.
         power: 1 is linear, 3 the paper's.

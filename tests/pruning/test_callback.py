@@ -109,6 +109,65 @@ def test_a_schedule_prunes_step_by_step(per_execution):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compiled_again", [False, True])
+def test_a_trained_model_is_pruned_from_where_it_is(compiled_again):
+    """Step 0 of the schedule is the first of the fit that has the callback."""
+    model = fitted(steps=range(3))
+    if compiled_again:
+        model.compile(AdamW(1e-2), token_cross_entropy)
+    begin = int(model.optimizer.iterations)
+    schedule = Polynomial(0.75, start=0, end=4, every=2)
+    pruning = PruningCallback(schedule)
+    fitted([pruning], range(3, 9), model)
+    due = [0, 2, 4]
+    assert [row["step"] for row in pruning.rows] == [begin + step for step in due]
+    expected = [round(schedule(step) * 48) / 48 for step in due]
+    assert_same([row["removed"] for row in pruning.rows], expected)
+    for units in units_of(model, "neuron"):
+        assert is_zero(units).sum() == 36
+
+
+@pytest.mark.slow
+def test_a_second_fit_counts_on():
+    schedule = Constant(0.5, start=4, end=8, every=4)
+    pruning = PruningCallback(schedule)
+    model = fitted([pruning], range(3))
+    fitted([pruning], range(3, STEPS), model)
+    assert [row["step"] for row in pruning.rows] == [4, 8]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled_again", [False, True])
+@pytest.mark.parametrize("callback", ["the same", "a new one", "none"])
+def test_what_is_gone_stays_gone_in_later_training(compiled_again, callback):
+    pruning = PruningCallback(OneShot(0.5))
+    model = fitted([pruning], range(4))
+    gone = pruning.removed
+    if compiled_again:
+        model.compile(AdamW(1e-2, weight_decay=0.1), token_cross_entropy)
+    count = len(model.optimizer.variables)
+    later = {
+        "the same": [pruning],
+        "a new one": [PruningCallback(OneShot(0.75, step=99))],
+        "none": [],
+    }[callback]
+    fitted(later, range(4, 8), model)
+    for units in units_of(model, "neuron"):
+        np.testing.assert_array_equal(is_zero(units), gone[units.block] == 1)
+    for each in later:
+        assert np.mean([*each.removed.values()]) == 0.5
+    if not compiled_again:
+        assert len(model.optimizer.variables) == count
+
+
+@pytest.mark.slow
+def test_two_kinds_of_units_of_one_weight_are_refused():
+    model = fitted([PruningCallback(OneShot(0.5), "head")], range(1))
+    with pytest.raises(KitError, match="4 units are masked already"):
+        PruningCallback(OneShot(0.5), "attention").attach(model)
+
+
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on():
     schedule = Polynomial(0.75, start=0, end=10, every=5)
     whole = PruningCallback(schedule)
