@@ -25,7 +25,7 @@ HeldOut = Annotated[
     str | None,
     typer.Option(
         help="Text that both models are judged by; default the last fifth of the "
-        "other text, which is held out."
+        "other text, which must be new to the model if it is to say how good it is."
     ),
 ]
 Folder = Annotated[Path, typer.Option(help="Folder for the smaller model.")]

@@ -103,7 +103,8 @@ def read_task(
     Args:
         trained: The model and its tokenizer.
         data: A text, a corpus or token ids, as for `kit.compression.texts.read_texts`.
-        evaluate: What it is judged by; by default the last fifth of `data`.
+        evaluate: What it is judged by; by default the last fifth of `data`, or as for
+            `read_texts`.
         length: Tokens of a sequence; by default what the model can read, up to 512, or
             as many as given sequences have.
 
@@ -123,9 +124,10 @@ def read_task(
         ...     np.save(Path(folder, "ids.npy"), np.arange(500))
         ...     task, about = read_task(Trained("", model, None), f"{folder}/ids.npy")
         >>> about["data"]  # doctest: +ELLIPSIS
-        '400 tokens from the rest of ...ids.npy'
+        '400 tokens from the first 80% of ...ids.npy'
     """
-    parts, config = read_parts(trained, data, evaluate), trained.model.config
+    config = trained.model.config
+    parts = read_parts(trained, data, evaluate, length)
     time = common_length(parts, config, LONGEST, length)
     count = max(1, JUDGED_TOKENS // time)
     held_out = sequences_of(parts.judged, time, count, config)

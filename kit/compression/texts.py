@@ -1,26 +1,21 @@
 """From files to the data that a model is made smaller with, and judged by."""
 
-from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from kit.checks import whole
 from kit.compression.models import Trained
+from kit.compression.parts import Parts, Tokens, read_parts
 from kit.config import ModelConfig
 from kit.data import Batch
-from kit.data.corpora import Corpus, load_corpus
 from kit.errors import KitError
 from kit.pruning import Calibration
 
-HELD_OUT = 0.2  # of a text, its end, where no other text is given
 LONGEST = 2048  # tokens of a sequence (2501.17771); a model may read fewer
 SEARCH_TOKENS = 2048  # what removals of whole parts are judged by, likewise
 JUDGED_TOKENS = 2**14  # enough for two digits of a perplexity
 LEAST_TOKENS = 64
-ARRAYS = (".npy", ".npz")
-Tokens = Batch | np.ndarray  # sequences with targets, or a stream (tokens,)
 
 
 class Texts(NamedTuple):
@@ -60,7 +55,8 @@ def read_texts(
         trained: The model and its tokenizer.
         calibration: What it reads while it is made smaller.
         evaluate: What it is judged by; by default the last fifth of `calibration`,
-            which is not read before.
+            which does not help to make it smaller. Where that is the corpus that a
+            checkpoint of the kit's own was trained on, what it has not seen of it.
         sequences: How many of them, if the text is long enough; more where they would
             be fewer than 2048 tokens.
         length: Tokens of each; by default what the model can read, up to 2048, or as
@@ -75,6 +71,7 @@ def read_texts(
         >>> from kit.models import build
         >>> words = CharacterTokenizer("abcdefghijklmnopqrstuvwxyz .,\\n")
         >>> config = ModelConfig.uniform(1, vocabulary_size=30, context_length=12)
+        >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder, "rhyme.txt")
@@ -84,7 +81,8 @@ def read_texts(
         ((34, 12), (8, 12))
     """
     whole("sequences", sequences)
-    parts, config = read_parts(trained, calibration, evaluate), trained.model.config
+    config = trained.model.config
+    parts = read_parts(trained, calibration, evaluate, length)
     time = common_length(parts, config, LONGEST, length)
     search = -(-SEARCH_TOKENS // time)
     shown = sequences_of(parts.data, time, max(sequences, search), config)
@@ -97,36 +95,6 @@ def read_texts(
     return Texts(Calibration(shown, count, min(count, search)), held_out, about)
 
 
-class Parts(NamedTuple):
-    """What a model sees, and what judges it; they share no token.
-
-    Args:
-        data: The first.
-        judged: The second.
-        where: In words, where the first comes from.
-        source: Likewise the second.
-
-    Example:
-        >>> Parts(data=None, judged=None, where="docs", source="docs").where
-        'docs'
-    """
-
-    data: Tokens
-    judged: Tokens
-    where: str
-    source: str
-
-
-def read_parts(trained: Trained, data: str, evaluate: str | None = None) -> Parts:
-    """The tokens of a text, and those of another one or of its own end."""
-    read = _read(data, trained)
-    if evaluate:
-        return Parts(read, _read(evaluate, trained), data, evaluate)
-    last = f"the last {HELD_OUT:.0%} of {data}, which nothing else was done with"
-    first, end = _split(read, data)
-    return Parts(first, end, f"the rest of {data}", last)
-
-
 def common_length(
     parts: Parts, config: ModelConfig, longest: int, length: int | None = None
 ) -> int:
@@ -137,7 +105,7 @@ def common_length(
     Raises:
         KitError: Rows have another length than those of the other part, or than asked.
     """
-    asked = longest if length is None else whole("length", length, least=2)
+    asked = longest if length is None else min(length, config.context_length)
     rows = {x.inputs.shape[1] for x in parts[:2] if isinstance(x, Batch)}
     if not rows:
         return min(config.context_length, asked, len(parts.data), len(parts.judged))
@@ -148,72 +116,6 @@ def common_length(
             "Cut all rows of token ids to the same length, and leave out --length",
         )
     return lengths[0]
-
-
-def _read(source: str, trained: Trained) -> Tokens:
-    """A stream of token ids (tokens,), or sequences with targets."""
-    if Path(source).suffix in ARRAYS:
-        return _read_arrays(Path(source).expanduser())
-    corpus = load_corpus(source)
-    if trained.tokenizer is None:
-        raise KitError(
-            f"nothing says what the token ids of {trained.name} stand for: it has no "
-            "tokenizer.json beside it",
-            "Give --tokenizer: such a file, or the text that it was trained on; or "
-            "give token ids as a .npy file",
-        )
-    try:
-        return _tokens(corpus, trained)
-    except KitError as error:
-        raise KitError(
-            f"{source}: {error.what}",
-            "Give a text of the kind that the model was trained on",
-        ) from None
-
-
-def _tokens(corpus: Corpus, trained: Trained) -> np.ndarray:
-    """Of all documents, with the end token after each if there are several."""
-    tokenizer = trained.tokenizer
-    if tokenizer is None:
-        return np.zeros(0, "int32")
-    documents = tokenizer.encode_corpus(corpus)
-    if tokenizer.end_id is not None and len(documents) > 1:
-        documents = [np.append(each, np.int32(tokenizer.end_id)) for each in documents]
-    return np.concatenate(documents)
-
-
-def _read_arrays(path: Path) -> Tokens:
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found if found.ndim == 1 else Calibration(found, 1).batch
-        with found:
-            return Calibration(Batch(found["inputs"], found["targets"]), 1).batch
-    except FileNotFoundError:
-        raise KitError(f"{path} does not exist", "Check the path") from None
-    except KitError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise KitError(
-            f"{path} holds no token ids ({error})",
-            "Give a .npy file of whole numbers, or a .npz file with the arrays inputs "
-            "and targets",
-        ) from None
-
-
-def _split(data: Tokens, name: str) -> tuple[Tokens, Tokens]:
-    """The beginning and the end, which share no token."""
-    rows = data.inputs if isinstance(data, Batch) else data
-    cut = len(rows) - max(1, round(len(rows) * HELD_OUT))
-    if cut < 1:
-        raise KitError(
-            f"{name} is too short to hold a part of it out",
-            "Give a longer one, or another one to judge by: --evaluate",
-        )
-    if isinstance(data, Batch):
-        inputs, targets = data
-        return Batch(inputs[:cut], targets[:cut]), Batch(inputs[cut:], targets[cut:])
-    return data[:cut], data[cut:]
 
 
 def sequences_of(data: Tokens, time: int, most: int, config: ModelConfig) -> Batch:

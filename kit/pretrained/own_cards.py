@@ -42,3 +42,14 @@ def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """
     found = cards(folder)
     return found[known("checkpoint of the kit", name, found)]
+
+
+def corpus_of(name: str, folder: Path = FOLDER) -> str | None:
+    """The corpus that one of the kit's own checkpoints was trained on; else `None`.
+
+    Example:
+        >>> corpus_of("text-8"), corpus_of("addition-4"), corpus_of("gpt.keras")
+        ('docs', None, None)
+    """
+    corpus: str | None = cards(folder).get(name, {}).get("task", {}).get("corpus")
+    return corpus

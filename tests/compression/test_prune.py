@@ -16,8 +16,10 @@ from kit.compression import commands, costs, outcome
 from kit.compression import prune as work
 from kit.compression.models import open_model
 from kit.config import ModelConfig
+from kit.data.corpora import CORPORA, Corpus
 from kit.data.tokenizers import CharacterTokenizer, write_tokenizer
 from kit.models import build
+from kit.pretrained import card
 from kit.pruning import METHODS, Calibration, prune, sparsity_of
 from tests.cases import assert_same, shake
 
@@ -107,6 +109,21 @@ np.save("logits.npy", np.asarray(model(np.load("ids.npy"))))
     model = keras.saving.load_model("smaller/model.keras")
     assert len(model.blocks) == 3
     assert_same(np.load("logits.npy"), model(np.load("ids.npy")))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_as_good_as_its_card_says_before_it_is_pruned(
+    folder, capsys, monkeypatch
+):
+    """The corpus of its card can calibrate it; of that, only what is new judges it."""
+    text = Corpus("docs", ("What a model has read is no test of it.\n" * 400,))
+    monkeypatch.setitem(CORPORA, "docs", lambda: text)
+    assert kit_prune("--method", "random", model="text-8", text="docs") == 0
+    found = json.loads(Path("small/record.json").read_text())
+    stated = card("text-8")["held_out"]["loss"]  # of twice as many tokens
+    assert found["before"]["loss"] == pytest.approx(stated, abs=0.06)
+    assert "text-8 was not trained on" in capsys.readouterr().out
+    assert "from the first 80% of docs" in found["texts"]["calibration"]
 
 
 @pytest.mark.parametrize(

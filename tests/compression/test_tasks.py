@@ -29,7 +29,7 @@ def test_no_token_is_learnt_and_judged(length, trained, tmp_path):
     assert task.validation().inputs.min() == 320
     np.testing.assert_array_equal(targets[:, :-1], inputs[:, 1:])
     assert (targets[:, -1] == IGNORED).all()
-    assert "320 tokens from the rest of" in about["data"]
+    assert "320 tokens from the first 80% of" in about["data"]
 
 
 def test_batches_are_those_of_their_step_and_seed(trained, tmp_path):

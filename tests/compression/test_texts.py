@@ -16,6 +16,7 @@ from kit.data.corpora import load_corpus
 from kit.data.tokenizers import ByteLevelBPETokenizer, CharacterTokenizer
 from kit.errors import KitError
 from kit.models import build, transplant
+from kit.pretrained import held_out
 from kit.training.scoring import token_cross_entropy
 from tests.cases import shake
 
@@ -69,6 +70,23 @@ def test_questions_with_answers_go_as_they_are(tmp_path):
     data, held_out, _ = read_texts(trained(mask="full"), str(tmp_path / "sums.npz"))
     np.testing.assert_array_equal(data.batch.targets, targets[:8])
     np.testing.assert_array_equal(held_out.targets, targets[8:])
+
+
+@pytest.mark.parametrize("length, time", [(None, 128), (50, 50), (200, 128)])
+def test_a_checkpoint_is_not_judged_by_what_it_was_trained_on(length, time, tmp_path):
+    """Of the corpus on its card it has not seen only what ships with it."""
+    np.save(tmp_path / "ids.npy", np.arange(1000))
+    small = trained(1024, context_length=128).model
+    given = str(tmp_path / "ids.npy"), "docs"
+    _, judged, about = read_texts(Trained("text-8", small, None), *given, length=length)
+    assert about["held_out"].endswith("of docs that text-8 was not trained on")
+    np.testing.assert_array_equal(judged.inputs[:, 1:], judged.targets[:, :-1])
+    assert judged.inputs.shape[1] == time
+    unseen = held_out("text-8").inputs
+    starts = {tuple(row[at : at + 4]) for row in unseen for at in range(0, 125)}
+    assert {tuple(row[:4]) for row in judged.inputs} <= starts
+    with pytest.raises(KitError, match="nothing says"):  # a model of another name
+        read_texts(Trained("text-9", small, None), *given, length=length)
 
 
 ROWS, WIDER = np.arange(70).reshape(10, 7), np.arange(80).reshape(10, 8)
