@@ -195,10 +195,14 @@ class Trainer:
             observe: Called with the model after every evaluation; the numbers that it
                 returns by name join the row of the history.
             callbacks: Of Keras, for the training steps. A run calls `fit` many times,
-                so count steps by `model.optimizer.iterations`.
+                so count steps by `model.optimizer.iterations`. What a callback adds to
+                the optimizer is kept in `directory` if its `attach(model)` adds it.
         """
         start = time.perf_counter()
         self.reset(seed)
+        for callback in callbacks:
+            if hasattr(callback, "attach"):  # before the state of a run is restored
+                callback.attach(self.learner)
         run = Run(self.model)
         checkpoint = Checkpoint(directory, self, seed) if directory else None
         if checkpoint:

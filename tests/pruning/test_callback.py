@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from kit.config import ModelConfig
+from kit.data import Addition
 from kit.errors import KitError
 from kit.models import build, transplant
 from kit.optimizers import AdamW
@@ -14,7 +16,7 @@ from kit.pruning import (
     units_of,
     without_units,
 )
-from kit.training import token_cross_entropy
+from kit.training import TrainConfig, Trainer, token_cross_entropy
 from tests.cases import CASES, assert_same, read, shaken, some_tokens
 from tests.pruning.models import deep, deep_config
 
@@ -186,6 +188,46 @@ def test_an_interrupted_run_goes_on():
         np.testing.assert_array_equal(left, right)
     for block, mask in whole.removed.items():
         np.testing.assert_array_equal(pruning.removed[block], mask)
+
+
+def with_the_trainer(pruning, directory=None, observe=None):
+    """A run of 8 steps that prunes at 0, 3 and 6."""
+    task = Addition(digits=1, validation_pairs=8)
+    config = ModelConfig.uniform(
+        2, width=8, vocabulary_size=14, context_length=task.context_length
+    )
+    every = TrainConfig(steps=8, batch_size=4, warmup_steps=0, evaluate_every=2)
+    options = {"directory": directory, "observe": observe, "progress": False}
+    return Trainer(config, task, every).run(1, callbacks=[pruning], **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("evaluations", [1, 3])
+def test_a_run_of_the_trainer_goes_on_in_another_process(tmp_path, evaluations):
+    whole = PruningCallback(Polynomial(0.75, start=0, end=6, every=3, initial=0.25))
+    expected = with_the_trainer(whole).model.get_weights()
+
+    def kill(model):
+        seen.append(model)
+        if len(seen) > evaluations:
+            raise KeyboardInterrupt
+        return {}
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        with_the_trainer(PruningCallback(whole.schedule), tmp_path, kill)
+    pruning = PruningCallback(whole.schedule)
+    run = with_the_trainer(pruning, tmp_path)
+    assert [row["step"] for row in pruning.rows] == [
+        row["step"] for row in whole.rows if row["step"] >= 2 * evaluations
+    ]
+    for left, right in zip(run.model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(left, right)
+    for block, mask in whole.removed.items():
+        np.testing.assert_array_equal(pruning.removed[block], mask)
+    read_back = PruningCallback(whole.schedule)  # of a run that is finished
+    with_the_trainer(read_back, tmp_path)
+    assert read_back.smaller_model().config == whole.smaller_model().config
 
 
 @pytest.mark.slow
