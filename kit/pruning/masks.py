@@ -16,6 +16,8 @@ class Mask(keras.constraints.Constraint):
         units: Of one block.
         removed: (units,) of 0 and 1; 1 is gone.
         begin: The step of the optimizer from which a schedule counts.
+        average: The optimizer's mean of the weight over time, which Keras writes over
+            the weight when training ends; `None` where it keeps none.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -30,10 +32,19 @@ class Mask(keras.constraints.Constraint):
         [False, True, True, False]
     """
 
-    def __init__(self, units: Units, removed: keras.Variable, begin: keras.Variable):
+    def __init__(
+        self,
+        units: Units,
+        removed: keras.Variable,
+        begin: keras.Variable,
+        average: keras.Variable | None = None,
+    ):
         self.units, self.removed, self.begin = units, removed, begin
+        self.average = average
 
     def __call__(self, weight: Any) -> Any:
+        if self.average is not None:  # Keras has taken the weight of this step into it
+            self.average.assign(self.units.masked(self.average, self.removed))
         return self.units.masked(weight, self.removed)
 
     def remove(self, removed: np.ndarray) -> None:
@@ -75,7 +86,15 @@ def put_masks(optimizer: keras.Optimizer, units: list[Units], step: int) -> list
             )
             if isinstance(old, Mask):
                 removed.assign(old.removed)
-            each.weight.constraint = Mask(each, removed, begin)
+            average = _average(optimizer, each.weight)
+            each.weight.constraint = Mask(each, removed, begin, average)
     masks = [each.weight.constraint for each in units]
     masks[0].begin.assign(step)
     return masks
+
+
+def _average(optimizer: Any, weight: keras.Variable) -> keras.Variable | None:
+    if not getattr(optimizer, "use_ema", False):
+        return None
+    place = optimizer._get_variable_index(weight)
+    return optimizer._model_variables_moving_average[place]

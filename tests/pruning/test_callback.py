@@ -7,7 +7,7 @@ from kit.config import ModelConfig
 from kit.data import Addition
 from kit.errors import KitError
 from kit.models import build, transplant
-from kit.optimizers import AdamW
+from kit.optimizers import SGD, AdamW
 from kit.pruning import (
     Constant,
     OneShot,
@@ -96,6 +96,37 @@ def test_what_is_gone_has_no_part_in_training():
     alone = fitted(model=without_units(fresh, "neuron", removed))
     tokens = some_tokens(masked.config)
     assert_same(read(alone, tokens), read(masked, tokens), 1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overwrite", [None, 3])
+@pytest.mark.parametrize("step", [4, STEPS])
+def test_masks_hold_where_the_weights_become_their_averages(step, overwrite):
+    """Keras writes them over the weights at the end of `fit`, or every few steps."""
+    model = transplant(deep(), deep_config())
+    averages = {"use_ema": True, "ema_overwrite_frequency": overwrite}
+    model.compile(AdamW(1e-2, weight_decay=0.1, **averages), token_cross_entropy)
+    pruning = PruningCallback(OneShot(0.5, step))
+    fitted([pruning], model=model)
+    for units in units_of(model, "neuron"):
+        assert is_zero(units).sum() == 24
+        np.testing.assert_array_equal(is_zero(units), pruning.removed[units.block] == 1)
+    tokens = some_tokens(model.config)
+    assert_same(read(pruning.smaller_model(), tokens), read(model, tokens), 1e-5)
+
+
+@pytest.mark.slow
+def test_averages_of_what_stays_are_those_without_a_mask():
+    spread = {index: np.arange(48.0) for index in range(4)}
+    found = []
+    for share in (0.5, 0.0):
+        model = transplant(deep(), deep_config())
+        model.compile(SGD(0.0, use_ema=True), token_cross_entropy)
+        callback = PruningCallback(OneShot(share, 2), score=lambda model: spread)
+        found.append(fitted([callback], model=model))
+    for half, whole in zip(*(units_of(m, "neuron") for m in found), strict=True):
+        assert (half.sizes()[:24] == 0).all()
+        np.testing.assert_allclose(half.sizes()[24:], whole.sizes()[24:], rtol=1e-6)
 
 
 @pytest.mark.slow
