@@ -79,7 +79,8 @@ def _cut(rows: Batch, length: int | None) -> Batch:
 def _read(source: str, trained: Trained) -> Tokens:
     """A stream of token ids (tokens,), or sequences with targets."""
     if Path(source).suffix in ARRAYS:
-        return _read_arrays(Path(source).expanduser())
+        padding_id = trained.model.config.padding_id
+        return _read_arrays(Path(source).expanduser(), padding_id)
     corpus = load_corpus(source)
     if trained.tokenizer is None:
         raise KitError(
@@ -108,11 +109,13 @@ def _tokens(corpus: Corpus, trained: Trained) -> np.ndarray:
     return np.concatenate(documents)
 
 
-def _read_arrays(path: Path) -> Tokens:
+def _read_arrays(path: Path, padding_id: int | None) -> Tokens:
     try:
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):
-            return found if found.ndim == 1 else Calibration(found, 1).batch
+            if found.ndim == 1:
+                return found
+            return Calibration(found, 1).without_padding(padding_id).batch
         with found:
             return Calibration(Batch(found["inputs"], found["targets"]), 1).batch
     except FileNotFoundError:

@@ -141,7 +141,7 @@ def sequences_of(data: Tokens, time: int, most: int, config: ModelConfig) -> Bat
     starts = _spread(len(data) // time, most) * time
     windows = Calibration(data[starts[:, None] + np.arange(time)], 1, len(starts))
     windows.check(config)
-    return windows.batch
+    return windows.without_padding(config.padding_id).batch
 
 
 def _spread(count: int, most: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The text that pruning looks at, checked before anything is done."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Calibration:
 
     Args:
         data: Token ids (sequences, time) for a causal model, which then predicts each
-            next token; or a `Batch` of inputs and targets for any model.
+            next token but padding; or a `Batch` of inputs and targets for any model.
         sequences: How many of them, from the first on, give the scores (paper: 32).
         search_sequences: How many of them judge what is removed as a whole (paper: 1,
             of 2048 tokens; take more where sequences are short).
@@ -105,6 +105,22 @@ class Calibration:
         """The first sequences: what is removed as a whole is judged on them."""
         return Batch(*(array[: self.search_sequences] for array in self.batch))
 
+    def without_padding(self, padding_id: int | None) -> "Calibration":
+        """The same, where no model is asked to predict padding, or from padding.
+
+        What to predict in a `Batch` is for the user to say, and stays.
+
+        Example:
+            >>> padded = Calibration([[3, 4, 5, 0, 0]], sequences=1)
+            >>> padded.without_padding(0).search_batch.targets
+            array([[ 4,  5, -1, -1, -1]])
+        """
+        if padding_id is None or isinstance(self.data, Batch):
+            return self
+        inputs, targets = self.batch
+        padding = (inputs == padding_id) | (targets == padding_id)
+        return replace(self, data=Batch(inputs, np.where(padding, IGNORED, targets)))
+
     def check(self, config: ModelConfig | Outline) -> None:
         """Raise a `KitError` where data and model do not go together."""
         outline = Outline.of(config)
@@ -133,7 +149,8 @@ class Calibration:
                 f"context_length={longest}",
                 "Cut them into shorter sequences",
             )
-        if not (self.search_batch.targets != IGNORED).any():
+        searched = self.without_padding(outline.padding_id).search_batch
+        if not (searched.targets != IGNORED).any():
             raise KitError(
                 f"there is nothing to predict in the first {self.search_sequences} "
                 f"calibration sequences of {time} tokens",

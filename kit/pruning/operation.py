@@ -67,12 +67,13 @@ class Operation:
         self._start = time.perf_counter()
         check_sparsity(sparsity)
         whole("seed", seed, least=0)
-        self.calibration = Calibration.of(calibration)
+        given = Calibration.of(calibration)
         self.adapter = self._given = adapted(model)
         self._wide: Prunable = self._given  # what the next surgery begins with,
         self._kept: dict[int, list[int]] = {}  # and what has to stay of its neurons
         self.base = self.adapter.config
-        self.calibration.check(self.base)
+        given.check(self.base)
+        self.calibration = given.without_padding(self.base.padding_id)
         self.sparsity, self.seed = sparsity, seed
         self.record = Record(method, sparsity)
         self._progress: Callable[[float], None] | None = None

@@ -53,6 +53,14 @@ def test_no_token_is_read_and_judged(length, tmp_path, monkeypatch):
     assert f"16 sequences of {time} tokens" in about["calibration"]
 
 
+def test_padded_rows_are_judged_by_their_tokens_alone(tmp_path):
+    rows = np.tile([1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0], (10, 1))
+    np.save(tmp_path / "rows.npy", rows)
+    data, held_out, _ = read_texts(trained(padding_id=0), str(tmp_path / "rows.npy"))
+    for batch in (data.batch, held_out):
+        assert (batch.targets == [2, 3, 4, 5, 6, 7, 8, -1, -1, -1, -1, -1]).all()
+
+
 def test_another_text_leaves_the_whole_of_the_first(tmp_path):
     np.save(tmp_path / "ids.npy", np.arange(240))
     np.save(tmp_path / "others.npy", np.arange(200, 300))

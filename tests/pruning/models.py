@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "final_norm": "rms",
         "tied_head": False,
     },
+    "padded": {"padding_id": 10},
     "encoder": {"mask": "full", "padding_id": 10},
     "parallel": {"block": {"wiring": "parallel"}},
 }

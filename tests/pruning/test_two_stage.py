@@ -16,6 +16,7 @@ from kit.pruning import (
     allocate,
     block_parameters,
     parts_of,
+    prune,
     remove_parts,
     sparsity_of,
     two_stage,
@@ -252,6 +253,38 @@ def test_a_model_of_nan_is_an_error():
 def test_tokens_alone_predict_their_next_tokens():
     inputs, targets = Calibration(TOKENS).batch
     assert (targets[:, :-1] == inputs[:, 1:]).all() and (targets[:, -1] == -1).all()
+
+
+PADDED = np.array([[1, 2, 3, 4, 10, 10, 10], [10, 10, 5, 6, 7, 8, 9]])
+
+
+def test_padding_is_not_predicted_and_nothing_is_predicted_from_it():
+    data = Calibration(PADDED, sequences=2, search_sequences=2)
+    targets = data.without_padding(10).search_batch.targets
+    expected = [[2, 3, 4, -1, -1, -1, -1], [-1, -1, 6, 7, 8, 9, -1]]
+    np.testing.assert_array_equal(targets, expected)
+    asked = Calibration(Batch(PADDED, PADDED), 2)  # what somebody asks for stays
+    assert (asked.without_padding(10).batch.targets == PADDED).all()
+    with pytest.raises(KitError, match="nothing to predict"):
+        Calibration(np.full((2, 7), 10), 2).check(deep_config("padded"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["2ssp", "evopress"])
+def test_padding_changes_no_perplexity(method):
+    """Sequences that end early are judged as the same sequences cut there."""
+    tokens = np.random.default_rng(1).integers(10, size=(4, 7))
+    padded, short = tokens.copy(), tokens[:, :5]
+    padded[:, 5:] = 10
+    settings = {"generations": 1, "offspring": 2, "initial": 2}
+    if method == "2ssp":
+        settings = {}
+    found = [
+        prune(deep("padded"), Calibration(data, 4, 4), 0.3, method, **settings).record
+        for data in (padded, short)
+    ]
+    assert found[0].parts == found[1].parts
+    assert_same(*([*record.perplexity.values()] for record in found), 1e-4)
 
 
 @pytest.mark.slow
