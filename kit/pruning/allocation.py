@@ -4,7 +4,9 @@ Sparsity is the share of the parameters of all blocks, norms and gains included,
 the embeddings, the final norm and the head (2SSP, 2501.17771).
 """
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import NamedTuple
 
 from kit.checks import whole
@@ -122,8 +124,7 @@ def closed_rule(config: AnyConfig, sparsity: float, alpha: float = ALPHA) -> int
     """
     sizes = _sizes(config)
     check_sparsity(sparsity)
-    if not alpha > 0:
-        raise KitError(f"alpha={alpha} is not above 0", f"Use for example {ALPHA}")
+    check_alpha(alpha)
     ratio = sizes.feed_forward / sizes.attention
     return round(sizes.blocks * attention_share(ratio, sparsity, alpha))
 
@@ -190,6 +191,7 @@ def allocate(
     """
     sizes = _sizes(config)
     check_sparsity(sparsity)
+    check_alpha(alpha)
     if isinstance(rule, str):
         count = RULES[known("rule", rule, RULES)](config, sparsity, alpha)
     else:
@@ -209,6 +211,16 @@ def check_sparsity(sparsity: float) -> None:
         raise KitError(
             f"sparsity={sparsity!r} is not a number from 0 to below 1",
             "Use for example 0.25, a quarter of the parameters of the blocks",
+        )
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise a `KitError` unless alpha is a finite number above 0."""
+    is_number = isinstance(alpha, Real) and not isinstance(alpha, bool)
+    if not (is_number and 0 < alpha < math.inf):
+        raise KitError(
+            f"alpha={alpha!r} is not a finite number above 0",
+            f"Use for example {ALPHA}",
         )
 
 

@@ -73,8 +73,15 @@ def evopress(
         tokens: On how many tokens each stage looks, in whole sequences; at most all.
         initial_tokens: The same for the first parent.
         measure: `"divergence"` from the whole model's predictions, or `"loss"`.
+
+    Raises:
+        NotReached: There are too few parts of a kind.
+        KitError: A setting is unknown or no whole number, or they do not fit together.
     """
     known("measure", measure, MEASURES)
+    survivors, tokens = _stages("survivors", survivors), _stages("tokens", tokens)
+    initial, offspring = whole("initial", initial), whole("offspring", offspring)
+    whole("initial_tokens", initial_tokens)
     if len(survivors) != len(tokens) or not survivors:
         raise KitError(
             f"survivors={survivors} and tokens={tokens} are not one number for each "
@@ -86,6 +93,7 @@ def evopress(
     blocks = len(parts_of(operation.model.config, KINDS[0]))
     if generations is None:
         generations = int(count * (blocks - count) / 1.5)
+    whole("generations", generations, least=0)
     search = _Search(operation, measure)
     search.expect(initial, initial_tokens)
     for number, size in zip((offspring, *survivors), tokens, strict=False):
@@ -116,10 +124,10 @@ def evopress(
 
     with operation.stage("parts"):
         population = search.select(
-            several(whole("initial", initial), at_random), survivors[-1], initial_tokens
+            several(initial, at_random), survivors[-1], initial_tokens
         )
-        for _ in range(whole("generations", generations, least=0)):
-            children = several(whole("offspring", offspring), child, population)
+        for _ in range(generations):
+            children = several(offspring, child, population)
             for stage, (number, size) in enumerate(zip(survivors, tokens, strict=True)):
                 if stage == len(survivors) - 1:
                     children += [each for each in population if each not in children]
@@ -159,6 +167,17 @@ class _Search:
         self.operation.record.candidates += len(choices)
         order = sorted(range(len(choices)), key=found.__getitem__)
         return [choices[i] for i in order[:survivors]]
+
+
+def _stages(name: str, values: Sequence[int]) -> list[int]:
+    try:
+        numbers = list(values)
+    except TypeError:
+        raise KitError(
+            f"{name}={values!r} is not one whole number for each stage",
+            "Give a tuple, such as (2, 1)",
+        ) from None
+    return [whole(f"{name}[{place}]", each) for place, each in enumerate(numbers)]
 
 
 def _count(operation: Operation, parts: list[Part]) -> int:

@@ -8,6 +8,7 @@ from keras import ops
 
 from kit.checks import whole
 from kit.errors import KitError, known
+from kit.pruning.allocation import NotReached
 from kit.pruning.calibration import Calibration
 from kit.pruning.operation import Operation
 from kit.pruning.pieces import Pieces
@@ -130,6 +131,9 @@ def sliding_window(operation: Operation, num_blocks: int | None = None) -> None:
         operation: What to prune.
         num_blocks: Blocks of the window; `None` for the fewest with which the best
             window reaches the sparsity.
+
+    Raises:
+        NotReached: `num_blocks` blocks are too few for the sparsity.
     """
     _expect_a_pass(operation)
     streams = last_token_streams(operation.pieces, operation.calibration)
@@ -154,6 +158,12 @@ def sliding_window(operation: Operation, num_blocks: int | None = None) -> None:
             }
         if operation.reaches(gone):
             break
+    else:
+        raise NotReached(
+            f"sparsity={operation.sparsity:g} is not reached without num_blocks="
+            f"{num_blocks} of {blocks} blocks",
+            "Use a lower sparsity or more blocks, or leave num_blocks out",
+        )
     operation.remove(gone)
 
 

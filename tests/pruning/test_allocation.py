@@ -150,3 +150,10 @@ def test_a_sparsity_out_of_reach_differs_from_a_mistake(
     with pytest.raises(KitError) as caught:
         allocate(gpt(4), sparsity, rule)
     assert isinstance(caught.value, NotReached) == is_the_sparsity
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("alpha", [0, -1.5, "1.5", None, float("nan"), float("inf")])
+def test_alpha_is_a_number_above_0(alpha, rule):
+    with pytest.raises(KitError, match="finite number above 0"):
+        allocate(gpt(4), 0.5, rule, alpha)

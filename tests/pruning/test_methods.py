@@ -143,6 +143,7 @@ def test_attention_only_stops_where_attentions_end():
         ("2ssp", {"rule": 0}),
         ("stage-1", {}),
         ("attention", {}),
+        ("window", {"num_blocks": 3}),
         ("magnitude", {"alpha": 0.01}),
         ("random", {"alpha": 0.01}),
     ],
@@ -236,6 +237,30 @@ def _measured(measure, asked, parts):
     )
     p, q = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in (p, q))
     return np.sum(np.exp(p) * (p - q), axis=-1)[targets != IGNORED].mean()
+
+
+@pytest.mark.parametrize(
+    "method, settings, told",
+    [
+        ("evopress", {"survivors": (2, 0)}, "survivors\\[1\\]=0"),
+        ("evopress", {"survivors": (2.5, 1)}, "survivors\\[0\\]=2.5"),
+        ("evopress", {"survivors": 1, "tokens": 2048}, "survivors=1 is not one"),
+        ("evopress", {"tokens": (0, 0)}, "tokens\\[0\\]=0"),
+        ("evopress", {"tokens": (2048,)}, "one number for each stage"),
+        ("evopress", {"survivors": (), "tokens": ()}, "one number for each stage"),
+        ("evopress", {"initial": 0}, "initial=0"),
+        ("evopress", {"initial_tokens": 0}, "initial_tokens=0"),
+        ("evopress", {"offspring": -1}, "offspring=-1"),
+        ("evopress", {"generations": 1.5}, "generations=1.5"),
+        ("2ssp", {"alpha": "1.5"}, "alpha='1.5'"),
+        ("magnitude", {"alpha": True}, "alpha=True"),
+        ("window", {"num_blocks": 0}, "num_blocks=0"),
+    ],
+)
+def test_settings_out_of_range_are_told(method, settings, told):
+    with pytest.raises(KitError, match=told) as caught:
+        prune(deep(), calibration(deep_config()), 0.3, method, **settings)
+    assert not isinstance(caught.value, NotReached)
 
 
 def test_unknown_methods_and_settings_are_errors():
