@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from toy import results, row
 
+from kit.studies import STUDIES, load
 from kit.studies.claims import (
     AllOf,
     Claim,
@@ -17,6 +18,17 @@ from kit.studies.claims import (
 from kit.studies.findings import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Finding
 from kit.studies.results import Results
 from kit.studies.verdicts import judge
+
+
+@pytest.mark.parametrize("slug", [*STUDIES])
+def test_every_statement_can_be_read_alone(slug):
+    """In the README each is a line of a table, and a list sorted by verdict has it
+    without its neighbours."""
+    for claim in load(slug).claims:
+        first = claim.statement.split()[0]
+        assert not first.islower() or first == "alpha", claim.statement
+        assert first not in {"So", "It", "They", "There", "But"}, claim.statement
+        assert not claim.statement.endswith(".")
 
 
 def half_width(deviation, number):

@@ -70,6 +70,17 @@ def test_the_card_takes_its_numbers_from_the_set_up(monkeypatch):
     assert "addition in 3 blocks" in text
 
 
+def test_the_best_of_the_others_is_called_by_what_sets_it_apart():
+    rows, names = imagined_rows("full"), ("", "-recovered")
+    for row in of(rows, "llama-score-mean", *(f"llama-shortgpt{n}" for n in names)):
+        row.metrics.update({name: n - 0.1 for name, n in row.metrics.items()})
+    found = judged(rows)
+    assert found["C1b"].sentence.startswith("The best of the 5 others is ShortGPT. ")
+    assert "The best of the 5 others is score mean. " in found["C6c"].sentence
+    assert "The best of the 3 others is ShortGPT. " in found["C9b"].sentence
+    assert found["C2"].sentence.startswith("On the LLaMA type EvoPress evaluates ")
+
+
 @pytest.mark.parametrize("rival", RIVALS)
 def test_one_better_rival_refutes_that_2ssp_is_ahead_of_all(rival):
     rows = imagined_rows("full")
@@ -183,11 +194,12 @@ def test_the_sentences_for_a_newcomer_follow_the_rows():
         return STUDY.in_short(results, judge(STUDY.claims, results))
 
     llama, gpt, split, recovery, real, still_open = told(imagined_rows("full"))
-    assert "LLaMA type has a loss of (dense 4.00): 4.56 2SSP" in llama
+    assert "loss of the LLaMA type rises from 4.00 to 4.56 (2SSP), 4.73 (" in llama
     assert "GPT type" in gpt and "at random" in gpt
     assert "removes 2 attentions" in split and "0.000 nats" in split
-    assert "from 5.00 to 4.25 2SSP" in recovery
-    assert "SmolLM2-135M without 37.5%: loss on tinyshakespeare (dense 3.00)" in real
+    assert "from 5.00 to 4.25 (2SSP), from 6.00 to 4.50 (" in recovery
+    assert recovery.endswith(" The dense model ends it at 3.95.")
+    assert "SmolLM2-135M on tinyshakespeare rises from 3.00 to 3.56 (2SSP), " in real
     assert still_open.endswith(": C1h.")
     refuted = told(imagined_rows("full", as_claimed=False))
     assert "removes 5 attentions" in refuted[2]

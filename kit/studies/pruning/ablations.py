@@ -60,7 +60,7 @@ ABLATIONS = (
     ),
     claim(
         "C6c",
-        "and no other score of the activations is much better",
+        "No other score of the activations is much better than L2",
         "L1 alone was compared; mean, maximum, variance and the output's norm were not",
         Custom(
             AheadOfAll(
@@ -88,7 +88,7 @@ ABLATIONS = (
     ),
     claim(
         "C7b",
-        "and even one is",
+        "One calibration sequence is as good as 256",
         "ours are of 64 tokens, the paper's of 2048",
         compared(
             "llama-sequences-1",
@@ -101,7 +101,7 @@ ABLATIONS = (
     ),
     claim(
         "C7c",
-        "But they must be text: random tokens are worse",
+        "Calibration data must be text: random tokens are worse",
         "a control",
         better("llama-2ssp", "llama-random-tokens", 0.5),
         DERIVED,
@@ -117,14 +117,15 @@ ABLATIONS = (
     ),
     claim(
         "C8b",
-        "So it is in a GPT-type model of 12 blocks",
+        "The rule's number of attentions is near the best of all in a GPT-type model "
+        "of 12 blocks",
         "not tried in the paper",
         Value("gpt-split-50", "regret", at_most=SAME),
         DERIVED,
     ),
     claim(
         "C8c",
-        "and on addition",
+        "The rule's number of attentions is near the best of all on addition",
         "a stress test",
         Value("addition-split-50", "regret", at_most=SAME),
         DERIVED,

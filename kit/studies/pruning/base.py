@@ -1,5 +1,6 @@
 """The models that are pruned, what they learned, and how much of everything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kit.config import BlockConfig, ModelConfig
@@ -19,6 +20,18 @@ METHODS = {
     "random": "at random",
 }
 """What the methods are called in labels, figures and sentences."""
+
+
+def named(methods: Iterable[str]) -> str:
+    """The names of some methods, as a sentence has them.
+
+    Example:
+        >>> named(["shortgpt", "blockpruner", "evopress"])
+        'ShortGPT, BlockPruner and EvoPress'
+    """
+    *first, last = (METHODS[method] for method in methods)
+    return f"{', '.join(first)} and {last}" if first else last
+
 
 SPARSITIES = (0.125, 0.25, 0.375, 0.5)
 ALPHAS = (0.75, 1.0, 1.5, 2.0, 3.0)

@@ -9,7 +9,8 @@ from functools import partial
 
 from kit.studies.claims import AllOf, CannotTell, Custom, Exact
 from kit.studies.pruning.ablations import ABLATIONS, CODE, DERIVED, at_each, claim
-from kit.studies.pruning.arms import RIVALS, SPLITS
+from kit.studies.pruning.arms import ON_ADDITION, RIVALS, SPLITS
+from kit.studies.pruning.base import named
 from kit.studies.pruning.comparisons import (
     AheadOfAll,
     OnCheckpoint,
@@ -48,14 +49,17 @@ CLAIMS = (
     ),
     claim(
         "C1d",
-        "and so it has at all three sparsities in a GPT-type model",
-        "the families tried are all of the LLaMA type",
+        "In a GPT-type model 2SSP has a lower loss than every competitor at all three "
+        "sparsities",
+        "the families tried are all of the LLaMA type; SliceGPT is not, as it needs "
+        "RMSNorm",
         AllOf([_rivals("gpt", sparsity) for sparsity in SPLITS]),
         DERIVED,
     ),
     claim(
         "C1e",
-        "and in SmolLM2-135M, on two texts that it was not calibrated on",
+        "In SmolLM2-135M 2SSP has a lower loss than every competitor that was run, on "
+        "two texts that it was not calibrated on",
         f"{FIVE}; here without BlockPruner and EvoPress, which take hours on it",
         AllOf(
             [
@@ -67,20 +71,22 @@ CLAIMS = (
     ),
     claim(
         "C1f",
-        "and at 37.5 % it completes more last words there than they do",
+        "Without 37.5 % SmolLM2-135M completes more last words after 2SSP than after "
+        "any of them",
         "Abstract: six downstream tasks at 37.5 %; here one, of another kind",
         Custom(_on_checkpoint("last_word_accuracy", 0.375, sign=1)),
     ),
     claim(
         "C1g",
-        "and on addition, with 4 blocks, it has at 50 %",
+        "On addition, with 4 blocks, 2SSP at 50 % has a lower loss than "
+        + named(rival for rival in RIVALS if rival in ON_ADDITION),
         "a stress test: each attention there moves digits",
         Custom(_rivals("addition", 0.5, fewest=2)),
         DERIVED,
     ),
     claim(
         "C1h",
-        "and in models of 7 to 14 billion parameters, on six downstream tasks",
+        "In models of 7 to 14 billion parameters 2SSP is ahead on six downstream tasks",
         "Llama-2, Mistral, Qwen2.5 and Phi-3",
         CannotTell("This scale cannot tell: the largest model here has 135 million."),
     ),
@@ -98,7 +104,7 @@ CLAIMS = (
     ),
     claim(
         "C3b",
-        "and neurons first, attentions second is better than the other order",
+        "Neurons first, attentions second is better than the other order",
         "the method's order; no ablation of it is known",
         at_each("llama-2ssp", "llama-depth-first"),
         DERIVED,
@@ -112,14 +118,14 @@ CLAIMS = (
     ),
     claim(
         "C4b",
-        "So it does in a GPT-type model of 12 blocks",
+        "The second stage helps in a GPT-type model of 12 blocks",
         "not tried in the paper",
         at_each("gpt-2ssp", "gpt-stage-1"),
         DERIVED,
     ),
     claim(
         "C4c",
-        "and in SmolLM2-135M",
+        "The second stage helps in SmolLM2-135M",
         "ablation; numbers unknown",
         AllOf(
             [
@@ -132,15 +138,15 @@ CLAIMS = (
     ),
     claim(
         "C4d",
-        "and on addition, where each of 4 attentions is needed",
+        "The second stage helps on addition, where each of 4 attentions is needed",
         "a stress test",
         better("addition-2ssp", "addition-stage-1", 0.5),
         DERIVED,
     ),
     claim(
         "C4e",
-        "There it must be judged on the digits of the answer: on all tokens it "
-        "chooses worse",
+        "On addition the second stage must be judged on the digits of the answer: on "
+        "all tokens it chooses worse",
         "the paper has text alone, where every token counts",
         better("addition-2ssp", "addition-all-tokens", 0.5),
         DERIVED,

@@ -98,8 +98,22 @@ class AheadOfAll:
             )
         test = compared(self.arm, best, self.metric, self.by, self.direction)
         finding = test(results)
-        first = f"The best of {run} rivals is {results.arms[best]}."
+        name = own_name(results, best, beside=self.arm)
+        first = f"The best of the {run} others is {name}."
         return replace(finding, sentence=f"{first} {finding.sentence}")
+
+
+def own_name(results: Results, arm: str, beside: str) -> str:
+    """What an arm is called, without what it shares with another.
+
+    Example:
+        >>> from kit.studies import committed
+        >>> own_name(committed("pruning"), "llama-blockpruner", beside="llama-2ssp")
+        'BlockPruner'
+    """
+    shared = results.arms[beside].split("; ")
+    parts = [part for part in results.arms[arm].split("; ") if part not in shared]
+    return "; ".join(parts) or results.arms[arm]
 
 
 def slowest_rival(
@@ -122,9 +136,9 @@ def slowest_rival(
     most = max(ratios, key=lambda rival: sum(ratios[rival]))
     interval = statistics.mean_interval(ratios[most])
     sentence = (
-        f"{results.arms[f'llama-{most}']} evaluates 10^x times as many blocks as 2SSP "
-        f"at {sparsity:.1%}: x = {interval_in_words(interval, '.2f')}; claimed at "
-        f"least {ORDERS:g}."
+        f"On the LLaMA type {METHODS[most]} evaluates 10^x times as many blocks as "
+        f"2SSP at {sparsity:.1%}: x = {interval_in_words(interval, '.2f')}; claimed "
+        f"at least {ORDERS:g}."
     )
     finding = decide(ratios[most], interval, ORDERS, "greater", sentence)
     return replace(finding, brief=f"{10**interval.estimate:.0f} times the work")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from kit.studies.pruning.arms import RECOVERED_AT
 from kit.studies.pruning.base import METHODS
 from kit.studies.pruning.comparisons import checkpoint_values
 from kit.studies.pruning.curves import at
@@ -39,9 +40,9 @@ def _mean(results: Results, arm: str, metric: str) -> float | None:
     return fmean(known) if known and len(known) == len(values) else None
 
 
-def _listed(found: dict[str, float], form: str = ".2f") -> str:
+def _listed(found: dict[str, float]) -> str:
     ordered = sorted(found.items(), key=lambda item: item[1])
-    return ", ".join(f"{value:{form}} {words}" for words, value in ordered)
+    return ", ".join(f"{value:.2f} ({words})" for words, value in ordered)
 
 
 def _losses(results: Results, subject: str) -> str:
@@ -55,8 +56,8 @@ def _losses(results: Results, subject: str) -> str:
     if dense is None or len(found) < 2:
         return ""
     return (
-        f"Without {TOLD:.1%} of the parameters of its blocks, the {FAMILIES[subject]} "
-        f"has a loss of (dense {dense:.2f}): {_listed(found)}."
+        f"Without {TOLD:.1%} of the parameters of its blocks, the loss of the "
+        f"{FAMILIES[subject]} rises from {dense:.2f} to {_listed(found)}."
     )
 
 
@@ -84,10 +85,15 @@ def _recovery(results: Results) -> str:
     if not found:
         return ""
     told = ", ".join(
-        f"{before:.2f} to {after:.2f} {words}"
+        f"from {before:.2f} to {after:.2f} ({words})"
         for words, (before, after) in sorted(found.items(), key=lambda item: item[1][1])
     )
-    return f"A short training after pruning by 50% brings the loss from {told}."
+    dense = _mean(results, "llama-recovered", "recovered_loss")
+    control = f" The dense model ends it at {dense:.2f}." if dense is not None else ""
+    return (
+        f"A short training after pruning by {RECOVERED_AT:.0%} brings the loss of the "
+        f"LLaMA type {told}.{control}"
+    )
 
 
 def _checkpoint(results: Results) -> str:
@@ -102,6 +108,6 @@ def _checkpoint(results: Results) -> str:
     if dense is None or not found:
         return ""
     return (
-        f"SmolLM2-135M without {TOLD:.1%}: loss on {TEXTS[0]} (dense {dense:.2f}) "
-        f"{_listed(found)}."
+        f"Without {TOLD:.1%} of the parameters of its blocks, the loss of SmolLM2-135M "
+        f"on {TEXTS[0]} rises from {dense:.2f} to {_listed(found)}."
     )

@@ -42,11 +42,20 @@ def worth(id: str, statement: str, name: str, by: float = EFFECT) -> Claim:
 
 ABLATIONS = (
     worth("S1", "The most similar blocks are better copied than any others", "random"),
-    worth("S2", "and than the least similar ones", "worst"),
-    worth("S3", "and than the first and the last ones", "ends"),
+    worth(
+        "S2",
+        "The most similar blocks are better copied than the least similar ones",
+        "worst",
+    ),
+    worth(
+        "S3",
+        "The most similar blocks are better copied than the first and the last ones",
+        "ends",
+    ),
     claim(
         "S4",
-        "and as well as those that measured cheapest to copy, one by one",
+        "The most similar blocks are copied as well as those that measured cheapest to "
+        "copy, one by one",
         "the obvious rival: as little work as the maps take",
         as_good(MAIN, ablated("cheapest")),
         DERIVED,
@@ -67,7 +76,7 @@ ABLATIONS = (
     ),
     claim(
         "S7",
-        "Training makes up for that: with matched heads it ends no lower",
+        "Training makes up for heads in their order: matched ones end no lower",
         NOT_THERE,
         as_good(MAIN, ablated("matched")),
         DERIVED,
@@ -101,7 +110,8 @@ ABLATIONS = (
     ),
     claim(
         "F2",
-        "and far higher with the tokens of the second training alone",
+        "From scratch, with the tokens of the second training alone, the shared model "
+        "ends far higher",
         NOT_THERE,
         compared(MAIN, ablated("scratch-short"), by=10 * EFFECT),
         DERIVED,
@@ -122,7 +132,7 @@ ABLATIONS = (
     ),
     claim(
         "A2",
-        "and copied maps are not missed there",
+        "On addition copied maps are not missed",
         "a stress test",
         as_good("addition-40-kd-continual", "addition-0-continual"),
         DERIVED,

@@ -26,14 +26,15 @@ C1 = (
     ),
     claim(
         "C1b",
-        "So it is by rows without column 0, which a sink does not make alike",
+        "Maps of inner blocks are alike, and the others not, by rows without column 0 "
+        "too, which a sink does not make alike",
         "not in the paper",
         ends_apart("text-base", "rows"),
         DERIVED,
     ),
     claim(
         "C1c",
-        "and inner maps are more alike than their sharpness and sink alone make them",
+        "Inner maps are more alike than their sharpness and sink alone make them",
         "the paper has no null model",
         AllOf(
             [
@@ -45,7 +46,7 @@ C1 = (
     ),
     claim(
         "C1d",
-        "and more alike than those of two models that were trained apart",
+        "Inner maps are more alike than those of two models that were trained apart",
         "not in the paper",
         value("text-copied", "rows_above_unrelated", at_least=ALIKE),
         DERIVED,
@@ -64,14 +65,15 @@ C1 = (
     ),
     claim(
         "C1f",
-        "A model that adds has such inner blocks too",
+        "A model that adds has alike inner blocks too",
         "a stress test",
         ends_apart("addition-base", "cosine"),
         DERIVED,
     ),
     claim(
         "C1g",
-        "and SmolLM2-135M",
+        "Maps of inner blocks of SmolLM2-135M are alike, and those of the first and "
+        "the last are not",
         "Fig. 1 and 2; six models of 1 to 13 billion parameters",
         OnCheckpoint(ends_apart("smollm2", "cosine")),
     ),
@@ -84,7 +86,8 @@ C1 = (
     ),
     claim(
         "C1i",
-        "also in SmolLM2-135M, from one block to the next",
+        "In SmolLM2-135M, too, the more alike the maps of a block and the next, the "
+        "less it costs to copy one for the other",
         "not measured in the paper",
         OnCheckpoint(value("smollm2", "next_correlation_cosine", at_most=TELLS)),
         DERIVED,
@@ -101,14 +104,14 @@ C2 = (
     ),
     claim(
         "C2b",
-        "beyond what chance gives, too",
+        "The larger model has the more similar inner maps beyond what chance gives",
         "the paper has no null model",
         compared("text-base", "small-base", "rows_inner_excess", ALIKE / 2, "greater"),
         DERIVED,
     ),
     claim(
         "C2c",
-        "So it goes on to 13 billion parameters",
+        "Inner maps grow more similar with size up to 13 billion parameters",
         "Fig. 2",
         CannotTell("This scale cannot tell: the largest model here has 135 million."),
     ),

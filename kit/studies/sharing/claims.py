@@ -66,7 +66,8 @@ C3_TO_C4 = (
     ),
     claim(
         "C3b",
-        "and to where the unshared one is after the same training",
+        "With a quarter of the maps copied, further training brings the model to where "
+        "the unshared one is after the same training",
         "not in the paper",
         as_good("text-25-continual", "text-0-continual"),
         DERIVED,
@@ -74,7 +75,8 @@ C3_TO_C4 = (
     *(
         claim(
             f"C4{letter}",
-            f"At {name} shared, distilling first ends lower, for as many tokens",
+            f"At {name} shared, distilling first ends at a lower loss after as many "
+            "tokens",
             f"Tables 1 and 2: {raised(theirs)}; the paper gives distillation more "
             "tokens",
             distilled_is_better(rate),
@@ -87,7 +89,7 @@ C3_TO_C4 = (
     ),
     claim(
         "C4d",
-        "and it helps the more, the more is shared",
+        "Distilling first helps the more, the more is shared",
         f"Tables 1 and 2: {HELPS}, from the scores",
         Contrast(
             "Gain by distilling at 3/4 minus that at 1/4",
@@ -103,7 +105,7 @@ C3_TO_C4 = (
     ),
     claim(
         "C4e",
-        "More sharing ends higher, also when distilled",
+        "More sharing ends at a higher loss, also when distilled",
         f"Table 2 without {OUTLIER}: {WITHOUT}",
         AllOf(
             [
@@ -114,7 +116,7 @@ C3_TO_C4 = (
     ),
     claim(
         "C4f",
-        "It is the teacher, not the order: distilling alone is better than further "
+        "The teacher matters, not the order: distilling alone is better than further "
         "training alone at 3/4",
         "not in the paper",
         compared("text-75-kd", "text-75-continual"),
@@ -143,19 +145,19 @@ C5 = (
     ),
     claim(
         "C5b",
-        "Generation is 9, 15 and 42 % faster",
+        "Sharing makes generation 9, 15 and 42 % faster",
         "Table 3; a V100, and an engine of another kind",
         _gains("generation_gain", 0),
     ),
     claim(
         "C5c",
-        "and training takes 14, 25 and 46 % less time",
+        "Sharing makes training take 14, 25 and 46 % less time",
         "Table 3; eight GPUs, with the teacher's part unknown",
         _gains("step_saving", 1),
     ),
     claim(
         "C5d",
-        "On a processor both are faster at all",
+        "Sharing makes generation and training faster at all on a processor",
         "follows from the operations saved",
         AllOf(
             [
@@ -178,14 +180,15 @@ C6_TO_C8 = (
     ),
     claim(
         "C6b",
-        "and better than the unshared one after the same training",
+        "At 2/5 shared, distilled and trained further, the model is better than the "
+        "unshared one after the same training",
         "not in the paper",
         compared("text-40-kd-continual", "text-0-continual"),
         DERIVED,
     ),
     claim(
         "C6c",
-        "and on six tasks without examples",
+        "At 2/5 shared the model is better on six tasks without examples",
         "Table 2",
         CannotTell(f"{ON_TASKS} {remark()}"),
     ),
@@ -203,13 +206,13 @@ C6_TO_C8 = (
     ),
     claim(
         "C8b",
-        "Further training after distillation helps it",
+        "Further training after distillation helps the small model",
         "Table 5: 31.46 to 32.24",
         value("small-33-kd-continual", "stage_2_gain", at_least=EFFECT, form=".3f"),
     ),
     claim(
         "C8c",
-        "and it ends near the unshared one after the same training",
+        "The small model ends near the unshared one after the same training",
         "not in the paper",
         as_good("small-33-kd-continual", "small-0-continual"),
         DERIVED,

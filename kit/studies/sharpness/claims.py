@@ -40,13 +40,13 @@ CLAIMS = (
     ),
     _claim(
         "C1b",
-        "and in a GPT-type model, whose head is tied",
+        f"A GPT-type model, whose head is tied, has the order {IN_WORDS}, too",
         "Section 3; GPT-2 small",
         in_order("gpt-adamw"),
     ),
     _claim(
         "C1c",
-        "and with the other kind of head in either",
+        f"With the other kind of head either type has the order {IN_WORDS}, too",
         "not said; GPT-2's head is tied, LLaMA's is not",
         AllOf([in_order("gpt-untied-adamw"), in_order("llama-tied-adamw")]),
         DERIVED,
@@ -60,7 +60,7 @@ CLAIMS = (
     ),
     _claim(
         "C2a",
-        "The order is not there at the start",
+        "The order of the block types is not there at the start of training",
         "Fig. of GPT-2 small over time: two pairs exchanged at step 0",
         AllOf(
             [
@@ -71,7 +71,8 @@ CLAIMS = (
     ),
     _claim(
         "C2b",
-        "It is there early, after a tenth of the training at the latest, and stays",
+        "The order of the block types is there after a tenth of the training at the "
+        "latest, and stays",
         "there by step 1,000 of 50,000, here of far fewer",
         AllOf(
             [
@@ -82,8 +83,8 @@ CLAIMS = (
     ),
     _claim(
         "C3",
-        "It goes by the type of a block and not by its depth: the type explains most "
-        "of the variance of log S",
+        "Sharpness goes by the type of a block and not by its depth: the type explains "
+        "most of the variance of log S",
         "summary of Section 3",
         AllOf(
             [
@@ -100,40 +101,41 @@ CLAIMS = (
     ),
     _claim(
         "C4b",
-        "So they do for the GPT type",
+        "Rates by block end at a lower loss than AdamW for the GPT type",
         "0.049 for GPT-2 small",
         better("gpt-blockwise", "gpt-adamw"),
     ),
     _claim(
         "C4c",
-        "So they do at AdamW's own learning rate, without a search of their own",
+        "Rates by block end at a lower loss than AdamW at its learning rate, without a "
+        "search of their own",
         "the paper's recipe",
         better("llama-paper-rate", "llama-adamw"),
     ),
     _claim(
         "C4d",
-        "AdamW needs twice the steps for that loss",
+        "AdamW needs twice the steps for the loss of rates by block",
         "1.9 to 2.3 times",
         gains("llama-adamw-2x", no_worse("llama-blockwise", "llama-adamw-2x")),
     ),
     _claim(
         "C4e",
-        "It is more than a larger rate: no single rate, searched or 2, 4 or 6 times "
-        "that, is as good",
+        "Rates by block are more than a larger rate: no single rate, searched or 2, 4 "
+        "or 6 times that, is as good",
         "not in the paper; asked of any method that only raises rates",
         Custom(beats_single_rates),
         DERIVED,
     ),
     _claim(
         "C4f",
-        "and more than any ratios: the reversed ones are worse",
+        "The ratios of rates by block matter: the reversed ones are worse",
         "a control",
         better("llama-blockwise", "llama-reversed"),
         DERIVED,
     ),
     _claim(
         "C5a",
-        "Each group of flat blocks that is sped up helps",
+        "Speeding up helps with each group of flat blocks",
         "ablation of LLaMA 0.25B: 2.834, 2.818, 2.791, 2.784",
         AllOf(
             [
@@ -148,7 +150,7 @@ CLAIMS = (
     ),
     _claim(
         "C5b",
-        "Speeding up the norms does not",
+        "Speeding up the norms does not help",
         "ablation: 2.837 against 2.834",
         no_worse("llama-adamw", "llama-norm", by=EFFECT / 2),
     ),
@@ -160,19 +162,19 @@ CLAIMS = (
     ),
     _claim(
         "C6b",
-        "and the WSD schedule",
+        "Rates by block help with the WSD schedule",
         "gap of 0.042",
         better("llama-wsd-blockwise", "llama-wsd"),
     ),
     _claim(
         "C6c",
-        "and Adam-mini",
+        "Rates by block help Adam-mini",
         "gaps of 0.044 and 0.047",
         CannotTell("Not tried: Keras has no Adam-mini, and nor has the kit."),
     ),
     _claim(
         "C7",
-        "The gain does not vanish with size",
+        "The gain of rates by block does not vanish with size",
         "0.25B to 2B; here from width 32 to 64",
         gains(
             "narrow-adamw",
@@ -187,7 +189,7 @@ CLAIMS = (
     ),
     _claim(
         "C8",
-        "Seven downstream tasks improve",
+        "Rates by block improve seven downstream tasks",
         "LLaMA 1.1B after 50,000 steps",
         CannotTell(
             "This scale cannot tell: models of this size answer such tasks by chance."

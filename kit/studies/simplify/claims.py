@@ -54,7 +54,8 @@ CLAIMS = (
     ),
     Claim(
         "C2a",
-        "Making the updates of values and projections smaller wins that loss back",
+        "Making the updates of values and projections smaller wins back the loss of a "
+        "missing attention skip",
         "Section 4.1, Fig. 3",
         AllOf([worse(arms[-1], arms[0]) for arms in map(sweep, STARTS)]),
         "measured by the authors",
@@ -90,8 +91,8 @@ CLAIMS = (
     ),
     Claim(
         "C3b",
-        "With the attention skip in place the same gains do not: |beta / alpha| ends "
-        "above where it starts",
+        "With the attention skip in place trained gains do not turn the updates off: "
+        "|beta / alpha| ends above where it starts",
         "Fig. 22",
         Value("E-pre-ln-gains", "median_update_ratio", at_least=START_RATIO),
         "measured by the authors",
@@ -119,7 +120,7 @@ CLAIMS = (
     ),
     Claim(
         "C5b",
-        "With an eighth fewer parameters",
+        "SAS has an eighth fewer parameters than Pre-LN",
         "146M of 167M at 18 blocks of width 768; here 6 of width 512, 65 tokens",
         Exact(["S-sas-512"], "parameter_ratio", at_most=PAPER_PARAMETERS, form=".3f"),
         "derived here",
@@ -146,14 +147,14 @@ CLAIMS = (
     ),
     Claim(
         "C8a",
-        "Dropping the norms as well costs loss at the same number of steps",
+        "Dropping the norms of SAS-P as well costs loss at the same number of steps",
         "Section 4.4, Fig. 26: about 1.245 against 1.155",
         worse("H-no-norm", "G-sas-p"),
         "measured by the authors",
     ),
     Claim(
         "C8b",
-        "and matches Pre-LN in the same time",
+        "Without norms, too, SAS-P has the loss of Pre-LN in the same time",
         "Section 4.4, Fig. 5",
         Custom(in_the_same_time("H-no-norm")),
         "measured by the authors",
@@ -178,7 +179,7 @@ CLAIMS = (
     ),
     Claim(
         "C9b",
-        "while V-SkipInit falls behind with depth",
+        "V-SkipInit falls behind Pre-LN with depth",
         "Fig. 6",
         Contrast(
             "Growth of the gap of V-SkipInit to Pre-LN",
@@ -199,14 +200,14 @@ CLAIMS = (
     ),
     Claim(
         "C10b",
-        f"SAS-P takes {PAPER_SPEED['sas-p']} times as many steps a second",
+        f"SAS-P takes {PAPER_SPEED['sas-p']} times as many steps a second as Pre-LN",
         "Table 1, on a GPU, width 768; here a CPU, width 512",
         faster("sas-p"),
         "measured by the authors",
     ),
     Claim(
         "C10c",
-        "and the others are faster too: "
+        "Other simplified blocks take more steps a second than Pre-LN too: "
         + ", ".join(f"{preset} {PAPER_SPEED[preset]:.2f} times" for preset in OTHERS),
         "Table 1, on a GPU, width 768; here a CPU, width 512",
         AllOf([faster(preset) for preset in OTHERS]),
@@ -214,7 +215,7 @@ CLAIMS = (
     ),
     Claim(
         "C11",
-        "All this lasts when training is three times as long",
+        "Simplified blocks keep up when training is three times as long",
         "Fig. 8: about 2 billion tokens",
         CannotTell(
             "This scale cannot tell: one pass over the offline text has "

@@ -114,7 +114,8 @@ ORDER = (
     ),
     Claim(
         "C2b",
-        "Every such run passes what an order-blind model can do, so it uses the order",
+        "Every causal run without positions passes what an order-blind model can do, "
+        "so it uses the order",
         "What the argument needs: the causal mask is the only thing left to break the "
         "symmetry",
         Custom(partial(passes, "B-none")),
@@ -132,8 +133,8 @@ ORDER = (
     ),
     Claim(
         "C2d",
-        "Within the given steps such a model reaches the floor of the loss that "
-        f"order-blindness allows, {FLOOR:.3f} nats per digit, to within 5 %",
+        "Within the given steps an order-blind model reaches the floor of the loss "
+        f"that order-blindness allows, {FLOOR:.3f} nats per digit, to within 5 %",
         "Derived here by the same enumeration",
         AllOf(
             [_reaches(arm, at_most=1.05 * FLOOR) for arm in ("C-one-block", "E-full")]
@@ -142,7 +143,8 @@ ORDER = (
     ),
     Claim(
         "C2e",
-        "Two causal blocks are enough: without positions they pass that bound as well",
+        "Two causal blocks are enough: without positions they pass what an order-blind "
+        "model can do as well",
         "Derived here: the symmetry breaks from the second block on",
         Custom(partial(passes, "B-two-blocks")),
         "derived here",
@@ -177,9 +179,9 @@ ORDER = (
     ),
     Claim(
         "C2h",
-        "Within that answer the causal mask tells the order: within the given steps "
-        f"the loss falls at least 5 % below {FLOOR:.3f} nats, the floor of a model "
-        "that reads the answer as a bag, too",
+        "After a prompt without order the causal mask tells that of the answer: within "
+        f"the given steps the loss falls at least 5 % below {FLOOR:.3f} nats, the "
+        "floor of a model that reads the answer as a bag, too",
         "Derived here: what the two floors leave between them is the answer's order",
         _reaches("P-prefix", at_most=0.95 * FLOOR),
         "derived here",

@@ -119,8 +119,8 @@ SKIPS = (
     ),
     Claim(
         "C4d",
-        "It is the skip around attention that matters: without it training does worse "
-        "than without that around the feed-forward part, at one learning rate",
+        "The skip around attention is the one that matters: without it training does "
+        "worse than without that around the feed-forward part, at one learning rate",
         "Derived here from the intuition of v1: only attention mixes what slices hold",
         Difference(
             "J-4-feed-forward", "J-4-attention", "exact_match", 0.1, one_reaches=LEARNT
@@ -139,9 +139,9 @@ SKIPS = (
     ),
     Claim(
         "C6a",
-        "The failure is about positions: with learned positions the same skips can go, "
-        "of two, three or four neighbouring blocks alike; where all four are gone, "
-        "each side at the best of the learning rates that both were given",
+        "The failure without skips is about positions: with learned positions the same "
+        "skips can go, of two, three or four neighbouring blocks alike; where all four "
+        "are gone, each side at the best of the learning rates that both were given",
         "v1 suggests it; the abstract of v2 says that no definitive evidence was found",
         Custom(_positions_help),
         "withdrawn by v2",
@@ -160,9 +160,9 @@ SKIPS = (
     ),
     Claim(
         "C6c",
-        "What fails there is not the order: without positions and without the skips of "
-        "several neighbouring blocks, most runs know it, for their hundreds digit is "
-        "right more often than a prompt that is read as a bag allows, "
+        "What fails without skips is not the order: without positions and without the "
+        "skips of several neighbouring blocks, most runs know it, for their hundreds "
+        "digit is right more often than a prompt that is read as a bag allows, "
         f"{PREFIX.digit_accuracies[HUNDREDS]:.1%} plus the luck of the held-out pairs",
         "Derived here by enumerating all pairs, for a model that knows the lower "
         "digits of the answer in order",
