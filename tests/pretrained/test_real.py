@@ -11,6 +11,7 @@ from keras import ops
 
 from kit.models import generate
 from kit.pretrained import load
+from kit.studies.pruning.sizes import SMOLLM2
 from kit.training.scoring import token_losses
 
 STORY = """\
@@ -76,6 +77,15 @@ def test_smollm2_knows_the_capital_of_france(checkpoint):
     model, tokenizer = load("smollm2")
     prompt = tokenizer.encode("The capital of France is")
     assert tokenizer.decode(generate(model, prompt, steps=2)[0, -2:]) == " Paris."
+
+
+@pytest.mark.slow
+def test_smollm2_has_the_sizes_that_the_pruning_study_counts_with(checkpoint):
+    checkpoint("smollm2")
+    model, _ = load("smollm2", context_length=SMOLLM2.context_length)
+    assert model.config.blocks == SMOLLM2.blocks
+    for name in ("width", "vocabulary_size", "tied_head", "positions", "final_norm"):
+        assert getattr(model.config, name) == getattr(SMOLLM2, name)
 
 
 @pytest.mark.slow

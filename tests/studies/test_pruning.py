@@ -7,8 +7,7 @@ from imagined import Watched
 from imagined_pruning import DENSE, cells, imagined_rows, judged
 
 from kit.studies.pruning import STUDY
-from kit.studies.pruning.arms import RIVALS
-from kit.studies.pruning.base import SCALES, Scale, subjects
+from kit.studies.pruning.base import RIVALS, SCALES, Scale, subjects
 from kit.studies.pruning.comparisons import NO_CHECKPOINT, checkpoint_values
 from kit.studies.pruning.curves import at, on_the_curve
 from kit.studies.pruning.drawing import draw
@@ -89,6 +88,18 @@ def test_one_better_rival_refutes_that_2ssp_is_ahead_of_all(rival):
     found = judged(rows)
     assert found["C1b"].verdict == "not reproduced"
     assert found["C1a"].verdict == found["C1c"].verdict == "reproduced"
+
+
+def test_on_the_checkpoint_only_methods_of_the_paper_are_rivals():
+    """Smallest weights and chance are controls, whatever they reach."""
+    rows = imagined_rows("full")
+    for row in rows:
+        if row.arm.startswith(("smollm2-magnitude", "smollm2-random")):
+            row.metrics.update({f"{text}_loss": 1.0 for text in TEXTS})
+    found = judged(rows)["C1e"]
+    assert found.verdict == "reproduced"
+    assert "the best of 3 rivals" in found.sentence
+    assert "BlockPruner and EvoPress" in found.source
 
 
 def test_a_curve_is_compared_where_it_was_asked_for():
@@ -200,6 +211,13 @@ def test_the_sentences_for_a_newcomer_follow_the_rows():
     assert "from 5.00 to 4.25 (2SSP), from 6.00 to 4.50 (" in recovery
     assert recovery.endswith(" The dense model ends it at 3.95.")
     assert "SmolLM2-135M on tinyshakespeare rises from 3.00 to 3.56 (2SSP), " in real
+    assert real.endswith(
+        " BlockPruner and EvoPress were not run on it, because of their cost."
+    )
+    led = imagined_rows("full")
+    for row in of(led, "llama-blockpruner", "gpt-evopress"):
+        row.metrics[at("loss", 0.375)] = DENSE
+    assert "EvoPress, of which one leads in each model above, were not" in told(led)[4]
     assert still_open.endswith(": C1h.")
     refuted = told(imagined_rows("full", as_claimed=False))
     assert "removes 5 attentions" in refuted[2]

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from kit.studies.cost import plan
 from kit.studies.pruning.arms import arms
-from kit.studies.pruning.base import SCALES, subjects
+from kit.studies.pruning.base import SCALES, named, subjects
 from kit.studies.pruning.claims import CLAIMS
+from kit.studies.pruning.real import CHECKPOINT_SPARSITIES, NOT_ON_CHECKPOINT
+from kit.studies.pruning.sizes import SMOLLM2, judged
 from kit.studies.results import Results
 from kit.studies.study import Figure, Study
 from kit.studies.text import CONTEXT, VOCABULARY
@@ -45,7 +47,8 @@ answer.
 **SmolLM2-135M** is part of the full run where it is found (`kit fetch smollm2`) with
 three texts in $KIT_DATA: calibrated on the offline text, judged on tinyshakespeare,
 classic_children and the last words of sentences of tinystories_sample. A seed draws
-calibration data and passages.
+calibration data and passages. {missing} were not run on it because of
+their cost: {judged}
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
@@ -65,7 +68,23 @@ def card() -> str:
         context=CONTEXT,
         searched=full.search * CONTEXT,
         addition_blocks=len(subjects(full)["addition"].model.blocks),
+        missing=named(NOT_ON_CHECKPOINT),
+        judged=_judged(max(CHECKPOINT_SPARSITIES)),
         cost=plan(arms, SEEDS),
+    )
+
+
+def _judged(sparsity: float) -> str:
+    """How many pruned models each search judges on the checkpoint."""
+    counts = {
+        method: f"{fewest:,}" + f" to {most:,}" * (most > fewest)
+        for method in ("2ssp", *NOT_ON_CHECKPOINT)
+        for fewest, most in [judged(method, SMOLLM2, sparsity)]
+    }
+    return (
+        f"at {sparsity:.0%} 2SSP judges {counts['2ssp']} pruned models; BlockPruner, "
+        "which removes one half of a block after another and each time tries all that "
+        f"are left, {counts['blockpruner']}; and EvoPress {counts['evopress']}."
     )
 
 

@@ -14,7 +14,6 @@ from kit.studies.pruning.cost import look_cost, training_cost
 from kit.studies.pruning.real import checkpoint_arms, has_checkpoint
 from kit.studies.study import Arm
 
-RIVALS = ("shortgpt", "window", "blockpruner", "evopress", "slice")  # of the paper
 SCORES = ("l1", "mean", "max", "variance", "weighted", "magnitude", "random", "worst")
 SIZES = (1, 4, 16, 32, 64, 256)
 SPLITS = (0.25, 0.375, 0.5)  # those of the paper's table

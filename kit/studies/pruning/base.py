@@ -21,6 +21,8 @@ METHODS = {
 }
 """What the methods are called in labels, figures and sentences."""
 
+RIVALS = ("shortgpt", "window", "blockpruner", "evopress", "slice")  # of the paper
+
 
 def named(methods: Iterable[str]) -> str:
     """The names of some methods, as a sentence has them.

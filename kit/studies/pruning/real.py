@@ -5,7 +5,7 @@ from typing import Any
 from kit.data.corpora import found_corpora
 from kit.data.docs import versions
 from kit.pretrained import found
-from kit.studies.pruning.base import METHODS
+from kit.studies.pruning.base import METHODS, RIVALS
 from kit.studies.pruning.cost import checkpoint_cost
 from kit.studies.study import Arm
 
@@ -13,6 +13,8 @@ CHECKPOINT = "smollm2"
 CHECKPOINT_METHODS = (
     *("2ssp", "stage-1", "shortgpt", "window", "slice", "magnitude", "random"),
 )
+CHECKPOINT_RIVALS = tuple(m for m in CHECKPOINT_METHODS if m in RIVALS)
+NOT_ON_CHECKPOINT = tuple(m for m in RIVALS if m not in CHECKPOINT_METHODS)
 CHECKPOINT_SPARSITIES = (0.25, 0.375, 0.5)
 TEXTS = ("tinyshakespeare", "classic_children")
 STORIES = "tinystories_sample"

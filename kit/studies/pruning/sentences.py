@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from kit.studies.pruning.arms import RECOVERED_AT
-from kit.studies.pruning.base import METHODS
+from kit.studies.pruning.base import METHODS, named
 from kit.studies.pruning.comparisons import checkpoint_values
 from kit.studies.pruning.curves import at
-from kit.studies.pruning.real import CHECKPOINT, CHECKPOINT_METHODS, TEXTS
+from kit.studies.pruning.real import (
+    CHECKPOINT,
+    CHECKPOINT_METHODS,
+    NOT_ON_CHECKPOINT,
+    TEXTS,
+)
 from kit.studies.results import Results
 from kit.studies.verdicts import Verdict, still_open
 
@@ -42,17 +47,20 @@ def _mean(results: Results, arm: str, metric: str) -> float | None:
 
 def _listed(found: dict[str, float]) -> str:
     ordered = sorted(found.items(), key=lambda item: item[1])
-    return ", ".join(f"{value:.2f} ({words})" for words, value in ordered)
+    return ", ".join(f"{value:.2f} ({METHODS[method]})" for method, value in ordered)
+
+
+def _found(results: Results, subject: str) -> dict[str, float]:
+    """Method -> loss at the sparsity that is told, of those that were run."""
+    values = {
+        method: _mean(results, f"{subject}-{method}", at("loss", TOLD))
+        for method in METHODS
+    }
+    return {method: value for method, value in values.items() if value is not None}
 
 
 def _losses(results: Results, subject: str) -> str:
-    dense = _mean(results, subject, "loss")
-    found = {
-        words: value
-        for method, words in METHODS.items()
-        if (value := _mean(results, f"{subject}-{method}", at("loss", TOLD)))
-        is not None
-    }
+    dense, found = _mean(results, subject, "loss"), _found(results, subject)
     if dense is None or len(found) < 2:
         return ""
     return (
@@ -104,10 +112,21 @@ def _checkpoint(results: Results) -> str:
     for method in CHECKPOINT_METHODS:
         values = checkpoint_values(results, method, f"{TEXTS[0]}_loss", TOLD)
         if values:
-            found[METHODS[method]] = fmean(values.values())
+            found[method] = fmean(values.values())
     if dense is None or not found:
         return ""
     return (
         f"Without {TOLD:.1%} of the parameters of its blocks, the loss of SmolLM2-135M "
-        f"on {TEXTS[0]} rises from {dense:.2f} to {_listed(found)}."
+        f"on {TEXTS[0]} rises from {dense:.2f} to {_listed(found)}. "
+        f"{named(NOT_ON_CHECKPOINT)}{_of_note(results)} were not run on it, because of "
+        "their cost."
     )
+
+
+def _of_note(results: Results) -> str:
+    """Whether the methods that the checkpoint lacks are those that lead elsewhere."""
+    losses = [_found(results, subject) for subject in FAMILIES]
+    leaders = {min(found, key=found.__getitem__) for found in losses if found}
+    if leaders and leaders <= set(NOT_ON_CHECKPOINT):
+        return ", of which one leads in each model above,"
+    return ""
