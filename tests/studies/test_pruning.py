@@ -7,7 +7,7 @@ from imagined import Watched
 from imagined_pruning import DENSE, cells, imagined_rows, judged
 
 from kit.studies.pruning import STUDY
-from kit.studies.pruning.base import RIVALS, SCALES, Scale, subjects
+from kit.studies.pruning.base import PAPER_TIME, RIVALS, SCALES, Scale, subjects
 from kit.studies.pruning.comparisons import NO_CHECKPOINT, checkpoint_values
 from kit.studies.pruning.curves import at, on_the_curve
 from kit.studies.pruning.drawing import draw
@@ -56,10 +56,9 @@ def test_smoke_is_judged_although_it_has_few_sparsities():
 
 
 def test_the_card_takes_its_numbers_from_the_set_up(monkeypatch):
-    paper_tokens = 2048
-    assert SCALES["full"].search * CONTEXT == paper_tokens
+    assert SCALES["full"].search * CONTEXT == PAPER_TIME == 2048
     text = " ".join(STUDY.card().split())
-    assert "256 sequences of 64 tokens for scores and 32 (the paper's 2,048" in text
+    assert "256 sequences of 64 tokens for scores, and 32 of them, 2,048 tok" in text
     assert "addition in 4 blocks is the stress test" in text
     other = Scale(blocks=3, width=72, deep=5, narrow=48, sequences=100)
     monkeypatch.setitem(SCALES, "full", other)
@@ -125,6 +124,20 @@ def test_arms_of_a_subject_prune_the_same_models():
             assert trained.setdefault(arm.name.partition("-")[0], same) == same
             plan = arm.spec.get("plan", {})
             assert plan.get("search", 1) <= max(plan.get("sequences", 1), 32)
+
+
+def test_the_card_says_how_much_less_text_smollm2_gets():
+    spec = checkpoint_arms()[-1].spec
+    sizes = spec["calibration"]
+    text = " ".join(STUDY.card().split())
+    tokens = f"{sizes['sequences']} sequences of {spec['time']} tokens for scores, and "
+    assert f"{tokens}{sizes['search']} of them for what goes as a whole" in text
+    searched = sizes["search"] * spec["time"]
+    assert f"which is {searched / PAPER_TIME:.0%} of the tokens that the paper" in text
+    sources = {claim.id: claim.source for claim in STUDY.claims}
+    for id in ON_CHECKPOINT:
+        assert id in text
+        assert f"the search looks at {searched} tokens, not 2,048" in sources[id]
 
 
 def test_every_method_gets_the_same_calibration_data():

@@ -5,9 +5,21 @@ from typing import TYPE_CHECKING
 
 from kit.studies.cost import plan
 from kit.studies.pruning.arms import arms
-from kit.studies.pruning.base import SCALES, named, subjects
+from kit.studies.pruning.base import (
+    PAPER_SEQUENCES,
+    PAPER_TIME,
+    SCALES,
+    named,
+    subjects,
+)
 from kit.studies.pruning.claims import CLAIMS
-from kit.studies.pruning.real import CHECKPOINT_SPARSITIES, NOT_ON_CHECKPOINT
+from kit.studies.pruning.real import (
+    CHECKPOINT_SPARSITIES,
+    NOT_ON_CHECKPOINT,
+    SCORED,
+    SEARCHED,
+    TIME,
+)
 from kit.studies.pruning.sizes import SMOLLM2, judged
 from kit.studies.results import Results
 from kit.studies.study import Figure, Study
@@ -37,18 +49,23 @@ at the same place of their curves.
 {scale.width}, and of the GPT type, {scale.deep} of width {scale.narrow}; a feed-forward
 has twice the parameters of an attention, as in Llama-2. The offline text as
 {vocabulary:,} byte pairs. Each seed trains a model, once, and
-every arm prunes that one: so arms are paired. Calibration is on training text,
-{scale.sequences} sequences of {context} tokens for scores and {scale.search} (the
-paper's {searched:,} tokens) for what goes as a whole; all methods get the same. Losses
-are on held-out text, without training after pruning but where it says so. 3-digit
-addition in {addition_blocks} blocks is the stress test, judged on the digits of the
-answer.
+every arm prunes that one: so arms are paired. Losses are on held-out text, without
+training after pruning but where it says so. 3-digit addition in {addition_blocks}
+blocks is the stress test, judged on the digits of the answer.
+
+**Calibration** is on training text: {scale.sequences} sequences of {context} tokens for
+scores, and {scale.search} of them, {searched:,} tokens, for what goes as a whole. All
+methods get the same. The authors' code takes {paper_sequences} sequences of
+{paper_time:,} tokens for the scores of 2SSP and one of them for what goes as a whole,
+and other numbers for other methods.
 
 **SmolLM2-135M** is part of the full run where it is found (`kit fetch smollm2`) with
 three texts in $KIT_DATA: calibrated on the offline text, judged on tinyshakespeare,
 classic_children and the last words of sentences of tinystories_sample. A seed draws
-calibration data and passages. {missing} were not run on it because of
-their cost: {judged}
+calibration data and passages. Being large, it gets less text: {scored} sequences of
+{time} tokens for scores, and {real_searched} of them for what goes as a whole, which is
+{less:.0%} of the tokens that the paper takes for that. C1e, C1f and C4c rest on it.
+{missing} were not run on it because of their cost: {judged}
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
@@ -67,6 +84,12 @@ def card() -> str:
         vocabulary=VOCABULARY,
         context=CONTEXT,
         searched=full.search * CONTEXT,
+        paper_sequences=PAPER_SEQUENCES,
+        paper_time=PAPER_TIME,
+        scored=SCORED,
+        time=TIME,
+        real_searched=SEARCHED,
+        less=SEARCHED * TIME / PAPER_TIME,
         addition_blocks=len(subjects(full)["addition"].model.blocks),
         missing=named(NOT_ON_CHECKPOINT),
         judged=_judged(max(CHECKPOINT_SPARSITIES)),

@@ -35,6 +35,8 @@ def named(methods: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+PAPER_SEQUENCES, PAPER_TIME = 32, 2048  # for the scores; one of them for the search
+
 SPARSITIES = (0.125, 0.25, 0.375, 0.5)
 ALPHAS = (0.75, 1.0, 1.5, 2.0, 3.0)
 
@@ -51,8 +53,8 @@ class Scale:
         addition_steps: The same on addition, at most.
         sparsities: Points of a curve.
         sequences: Calibration sequences that give the scores, of 64 tokens.
-        search: How many of them judge what is removed as a whole; 32 are the 2048
-            tokens of the paper.
+        search: How many of them judge what is removed as a whole; 32 are as many
+            tokens as in the paper.
         draws: Calibration sets for each model, where their size is varied.
         recovery: Training steps after pruning.
         validation_tokens: Held-out tokens.

@@ -16,6 +16,8 @@ CHECKPOINT_METHODS = (
 CHECKPOINT_RIVALS = tuple(m for m in CHECKPOINT_METHODS if m in RIVALS)
 NOT_ON_CHECKPOINT = tuple(m for m in RIVALS if m not in CHECKPOINT_METHODS)
 CHECKPOINT_SPARSITIES = (0.25, 0.375, 0.5)
+TIME = 256
+SCORED, SEARCHED = 16, 2  # sequences
 TEXTS = ("tinyshakespeare", "classic_children")
 STORIES = "tinystories_sample"
 
@@ -47,8 +49,8 @@ def _checkpoint(method: str | None, sparsity: float) -> Arm:
         "checkpoint": CHECKPOINT,
         "method": method,
         "sparsity": sparsity,
-        "time": 256,
-        "calibration": {"corpus": "docs", "sequences": 16, "search": 2},
+        "time": TIME,
+        "calibration": {"corpus": "docs", "sequences": SCORED, "search": SEARCHED},
         "texts": list(TEXTS),
         "windows": 8,
         "last_words": {"corpus": STORIES, "passages": 96, "time": 48},
