@@ -179,7 +179,8 @@ def bar_with_points(
             edge = ax.get_yaxis_transform()
             ax.plot([0.01] * lost, [place] * lost, "x", color=VERMILION, transform=edge)
         if numbers:
-            _bar(ax, place, numbers, metric, stroke=bool(limits and limits[0] > 0))
+            stroke = bool(limits and limits[0] > 0)
+            stroke_or_bar(ax, place, numbers, metric, stroke)
     ax.set_yticks(range(len(chosen)), labels, fontsize=9)
     ax.set_ylim(-0.6, max(len(chosen), 1) - 0.4)
     ax.invert_yaxis()
@@ -196,9 +197,10 @@ def bar_with_points(
     return figure
 
 
-def _bar(
+def stroke_or_bar(
     ax: Axes, place: int, numbers: Sequence[float], metric: str, stroke: bool
 ) -> None:
+    """The mean of the runs of an arm, a point for each, and the 95% interval."""
     mean, low, high, _ = mean_interval(numbers).within(*range_of(metric))
     ink = matplotlib.rcParams["text.color"]
     if stroke:

@@ -77,6 +77,7 @@ def test_the_best_of_the_others_is_called_by_what_sets_it_apart():
     assert "The best of the 5 others is score mean. " in found["C6c"].sentence
     assert "The best of the 3 others is ShortGPT. " in found["C9b"].sentence
     assert found["C2"].sentence.startswith("On the LLaMA type EvoPress evaluates ")
+    assert " It takes 20 times as long, " in found["C2"].sentence
 
 
 @pytest.mark.parametrize("rival", RIVALS)
@@ -217,7 +218,7 @@ def test_the_sentences_for_a_newcomer_follow_the_rows():
         results = Results(rows, "full")
         return STUDY.in_short(results, judge(STUDY.claims, results))
 
-    llama, gpt, split, recovery, real, still_open = told(imagined_rows("full"))
+    llama, gpt, split, recovery, real, cost, still_open = told(imagined_rows("full"))
     assert "loss of the LLaMA type rises from 4.00 to 4.56 (2SSP), 4.73 (" in llama
     assert "GPT type" in gpt and "at random" in gpt
     assert "removes 2 attentions" in split and "0.000 nats" in split
@@ -231,6 +232,8 @@ def test_the_sentences_for_a_newcomer_follow_the_rows():
     for row in of(led, "llama-blockpruner", "gpt-evopress"):
         row.metrics[at("loss", 0.375)] = DENSE
     assert "EvoPress, of which one leads in each model above, were not" in told(led)[4]
+    assert " 3.0 (2SSP), " in cost and ", 60.0 (EvoPress). " in cost
+    assert "EvoPress takes 20 times the time of 2SSP, and evaluates 100 times" in cost
     assert still_open.endswith(": C1h.")
     refuted = told(imagined_rows("full", as_claimed=False))
     assert "removes 5 attentions" in refuted[2]

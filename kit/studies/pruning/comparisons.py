@@ -138,10 +138,25 @@ def slowest_rival(
     sentence = (
         f"On the LLaMA type {METHODS[most]} evaluates 10^x times as many blocks as "
         f"2SSP at {sparsity:.1%}: x = {interval_in_words(interval, '.2f')}; claimed "
-        f"at least {ORDERS:g}."
+        f"at least {ORDERS:g}.{_times_as_long(results, most, sparsity)}"
     )
     finding = decide(ratios[most], interval, ORDERS, "greater", sentence)
     return replace(finding, brief=f"{10**interval.estimate:.0f} times the work")
+
+
+def _times_as_long(results: Results, rival: str, sparsity: float) -> str:
+    """How long a rival takes beside 2SSP, where that was measured."""
+    metric = at("seconds", sparsity)
+    if metric not in results.metrics:
+        return ""
+    theirs, ours = (
+        complete_values(results, f"llama-{method}", metric)
+        for method in (rival, "2ssp")
+    )
+    if isinstance(theirs, Finding) or isinstance(ours, Finding):
+        return ""
+    times = fmean(theirs.values()) / fmean(ours.values())
+    return f" It takes {times:.0f} times as long, with what is built and compiled."
 
 
 def rank_of_alpha(results: Results, arms: Sequence[str]) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+TOLD = 0.375  # the middle of the paper's sparsities, and that of its downstream tasks
 SHORT = 0.005  # of a sparsity: neurons are whole
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kit import plots
+from kit.bars import log_panels
 from kit.panels import line_panels
 from kit.studies.pruning.base import METHODS, SPARSITIES
 from kit.studies.pruning.comparisons import checkpoint_values
-from kit.studies.pruning.curves import at
+from kit.studies.pruning.curves import TOLD, at
 from kit.studies.pruning.real import (
     CHECKPOINT,
     CHECKPOINT_METHODS,
@@ -18,6 +18,7 @@ from kit.studies.pruning.real import (
 from kit.studies.pruning.sweeps import draw_sweeps
 from kit.studies.results import Results
 from kit.studies.study import Figure
+from kit.studies.text import CONTEXT
 
 NATS = "loss, nats per token"
 FAMILIES = {"llama": "LLaMA type", "gpt": "GPT type"}
@@ -154,18 +155,25 @@ def _checkpoint_lines(results: Results, metric: str) -> dict[str, np.ndarray]:
 
 
 def _cost(results: Results) -> list[Figure]:
-    metric = at("evaluations", 0.375)
+    panels = {
+        at("evaluations", TOLD): "blocks evaluated, times sequences",
+        at("seconds", TOLD): "seconds on one core, compiling included",
+    }
     arms = [f"llama-{method}" for method in METHODS if results.of(f"llama-{method}")]
-    arms = [arm for arm in arms if any(metric in r.metrics for r in results.of(arm))]
+    arms = [
+        arm
+        for arm in arms
+        if any(panels.keys() <= r.metrics.keys() for r in results.of(arm))
+    ]
     if len(arms) < 3:
         return []
     names = {f"llama-{method}": words for method, words in METHODS.items()}
-    picture = plots.bar_with_points(
-        results, metric, arms, label="blocks evaluated, times sequences", names=names
-    )
-    picture.axes[0].set_xscale("log")
+    picture = log_panels(results, panels, arms, names=names)
     caption = (
-        "What it costs to prune the LLaMA type by 37.5 %: blocks that are evaluated, "
-        "each times the sequences of 64 tokens. All get the same calibration data."
+        f"What it costs to prune the LLaMA type by {100 * TOLD:g} %: blocks that are "
+        f"evaluated, each times the sequences of {CONTEXT} tokens, and the time from "
+        "the dense model to the smaller one. All get the same calibration data. In so "
+        "small a model much of the time goes into building and compiling, which no "
+        "method is spared."
     )
     return [Figure("cost", caption, picture)]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from kit.studies.pruning.arms import RECOVERED_AT
-from kit.studies.pruning.base import METHODS, named
+from kit.studies.pruning.base import METHODS, RIVALS, named
 from kit.studies.pruning.comparisons import checkpoint_values
-from kit.studies.pruning.curves import at
+from kit.studies.pruning.curves import TOLD, at
 from kit.studies.pruning.real import (
     CHECKPOINT,
     CHECKPOINT_METHODS,
@@ -18,11 +18,11 @@ from kit.studies.verdicts import Verdict, still_open
 
 WHY_OPEN = "because seeds differ more than methods, or nothing here can decide them"
 FAMILIES = {"llama": "LLaMA type", "gpt": "GPT type"}
-TOLD = 0.375  # the middle of the paper's sparsities, and that of its downstream tasks
 
 
 def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
-    """A few sentences: loss at 37.5 %, the split, recovery, a real model, what is open.
+    """A few sentences: loss at 37.5 %, the split, recovery, a real model, what pruning
+    costs, what is open.
 
     What was not run, or left no finite loss, is left out.
     """
@@ -31,6 +31,7 @@ def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
         _split(results),
         _recovery(results),
         _checkpoint(results),
+        _cost(results),
         still_open(verdicts, WHY_OPEN),
     ]
     return [text for text in texts if text]
@@ -130,3 +131,31 @@ def _of_note(results: Results) -> str:
     if leaders and leaders <= set(NOT_ON_CHECKPOINT):
         return ", of which one leads in each model above,"
     return ""
+
+
+def _cost(results: Results) -> str:
+    """What the methods of the paper cost in time, and the dearest in work too."""
+    seconds = _costs(results, "seconds")
+    if "2ssp" not in seconds or len(seconds) < 2:
+        return ""
+    work = _costs(results, "evaluations")
+    most = max((m for m in seconds if m != "2ssp"), key=seconds.__getitem__)
+    listed = ", ".join(
+        f"{value:.1f} ({METHODS[method]})"
+        for method, value in sorted(seconds.items(), key=lambda item: item[1])
+    )
+    return (
+        f"To prune the LLaMA type by {TOLD:.1%} takes so many seconds on one core: "
+        f"{listed}. {METHODS[most]} takes {seconds[most] / seconds['2ssp']:.0f} times "
+        f"the time of 2SSP, and evaluates {work[most] / work['2ssp']:.0f} times as "
+        "many blocks."
+    )
+
+
+def _costs(results: Results, name: str) -> dict[str, float]:
+    """Method of the paper -> what it costs to prune the LLaMA type, if it was run."""
+    costs = {
+        method: _mean(results, f"llama-{method}", at(name, TOLD))
+        for method in ("2ssp", *RIVALS)
+    }
+    return {method: cost for method, cost in costs.items() if cost is not None}

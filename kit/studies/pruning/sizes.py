@@ -1,12 +1,14 @@
-"""What follows from the sizes of the models alone: how many pruned models a search has
-to judge.
+"""What follows from the sizes of the models alone: how much of a whole model is gone,
+and how many pruned models a search has to judge.
 
 Keras is loaded when a number is asked for, so that reading the claims does without.
 """
 
+from bisect import bisect_right
+
 from kit.blocks import BlockConfig
 from kit.config import ModelConfig
-from kit.counts import block_counts
+from kit.counts import block_counts, parameter_counts
 
 SMOLLM2 = ModelConfig.uniform(
     30,
@@ -26,6 +28,34 @@ SMOLLM2 = ModelConfig.uniform(
 """The sizes of the real checkpoint, which need not be on this machine."""
 
 FIRST, OFFSPRING, SURVIVORS = 64, 32, 2  # of EvoPress, as in `evopress`
+
+
+def gone_of_all(config: ModelConfig, sparsity: float, sliced: bool = False) -> float:
+    """The share of all parameters that is gone, embedding and head included.
+
+    Args:
+        config: The dense model.
+        sparsity: The share of the parameters of its blocks that is gone.
+        sliced: Whether a narrower stream made it so: then the embedding is narrower
+            too, and the head has a matrix of its own.
+
+    Example:
+        >>> [round(gone_of_all(SMOLLM2, 0.25, sliced), 3) for sliced in (False, True)]
+        [0.197, 0.092]
+    """
+    whole, blocks = sum(parameter_counts(config).values()), _in_blocks(config)
+    if not sliced:
+        return sparsity * blocks / whole
+    from kit.pruning.rotation import narrower
+
+    left = (1 - sparsity) * blocks + 1e-6
+    widths = range(1, config.width + 1)
+    width = bisect_right(widths, left, key=lambda w: _in_blocks(narrower(config, w)))
+    return 1 - sum(parameter_counts(narrower(config, width)).values()) / whole
+
+
+def _in_blocks(config: ModelConfig) -> int:
+    return sum(sum(block_counts(config, block).values()) for block in config.blocks)
 
 
 def judged(method: str, config: ModelConfig, sparsity: float) -> tuple[int, int]:
