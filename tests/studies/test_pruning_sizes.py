@@ -41,6 +41,18 @@ def test_a_pruned_model_has_as_many_parameters_as_the_formula_says(method):
     assert gone == pytest.approx(gone_of_all(config, 0.5, method == "slice"), abs=1e-6)
 
 
+def test_the_card_tells_which_methods_overshoot_and_by_how_much():
+    text = " ".join(STUDY.card().split())
+    told = "asked for 25.0%, 37.5% and 50.0% of the blocks they remove "
+    for method in ("shortgpt", "window"):
+        reached = [
+            committed("pruning").of(f"smollm2-{method}-{s}")[0].metrics["reached"]
+            for s in ("25", "37.5", "50")
+        ]
+        first, second, third = (f"{share:.1%}" for share in reached)
+        assert f"{told}{first}, {second} and {third}." in text
+
+
 def test_the_card_tells_what_is_gone_of_the_whole_model():
     """SmolLM2 sliced by a quarter keeps 122 million parameters, 108 otherwise."""
     kept = [(1 - gone_of_all(SMOLLM2, 0.25, sliced)) * 134.5 for sliced in (0, 1)]

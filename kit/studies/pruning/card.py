@@ -1,6 +1,8 @@
 """The report's introduction: what is asked, how, and at which sizes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 from kit.markdown import table
 from kit.studies.cost import plan
@@ -42,6 +44,12 @@ embedding too, but its head is no longer the embedding and has a matrix of its o
 
 {shares}
 
+Methods that remove whole blocks overshoot, so all are compared at the same place of
+their curves: on the straight line between the points around it, one of which may be the
+dense model. Where a loss bends upwards, the line lies above it, so that methods that
+overshoot look a little worse than they are. On SmolLM2 these are ShortGPT and the
+sliding window: asked for {asked} of the blocks they remove {removed}.
+
 Scores are not stored; `kit prune` shows how those of a model are spread.
 
 **Set-up.** Of the LLaMA type (RMSNorm, SwiGLU, rotary), {scale.blocks} blocks of width
@@ -77,7 +85,7 @@ the other side, else *undecided*. Claims that are tested together are corrected 
 
 def card() -> str:
     """The report's introduction."""
-    full = SCALES["full"]
+    full, blocks = SCALES["full"], len(SMOLLM2.blocks)
     return CARD.format(
         scale=full,
         vocabulary=VOCABULARY,
@@ -93,6 +101,8 @@ def card() -> str:
         missing=named(NOT_ON_CHECKPOINT),
         judged=_judged(max(CHECKPOINT_SPARSITIES)),
         shares=_shares(),
+        asked=_percents(CHECKPOINT_SPARSITIES),
+        removed=_percents([ceil(s * blocks) / blocks for s in CHECKPOINT_SPARSITIES]),
         cost=plan(arms, SEEDS),
     )
 
@@ -109,6 +119,11 @@ def _judged(sparsity: float) -> str:
         "which removes one half of a block after another and each time tries all that "
         f"are left, {counts['blockpruner']}; and EvoPress {counts['evopress']}."
     )
+
+
+def _percents(shares: Sequence[float]) -> str:
+    *first, last = (f"{share:.1%}" for share in shares)
+    return f"{', '.join(first)} and {last}"
 
 
 def _shares() -> str:
