@@ -24,6 +24,16 @@ METHODS = {
 RIVALS = ("shortgpt", "window", "blockpruner", "evopress", "slice")  # of the paper
 
 
+def short(method: str) -> str:
+    """The name of a method without what explains it.
+
+    Example:
+        >>> short("stage-1")
+        'neurons only'
+    """
+    return METHODS[method].partition(" (")[0]
+
+
 def named(methods: Iterable[str]) -> str:
     """The names of some methods, as a sentence has them.
 
@@ -31,7 +41,7 @@ def named(methods: Iterable[str]) -> str:
         >>> named(["shortgpt", "blockpruner", "evopress"])
         'ShortGPT, BlockPruner and EvoPress'
     """
-    *first, last = (METHODS[method] for method in methods)
+    *first, last = map(short, methods)
     return f"{', '.join(first)} and {last}" if first else last
 
 

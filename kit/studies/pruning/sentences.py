@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from kit.studies.pruning.arms import RECOVERED_AT
-from kit.studies.pruning.base import METHODS, RIVALS, named
+from kit.studies.pruning.base import METHODS, RIVALS, named, short
 from kit.studies.pruning.comparisons import checkpoint_values
 from kit.studies.pruning.curves import TOLD, at
 from kit.studies.pruning.real import (
@@ -48,7 +48,7 @@ def _mean(results: Results, arm: str, metric: str) -> float | None:
 
 def _listed(found: dict[str, float]) -> str:
     ordered = sorted(found.items(), key=lambda item: item[1])
-    return ", ".join(f"{value:.2f} ({METHODS[method]})" for method, value in ordered)
+    return ", ".join(f"{value:.2f} ({short(method)})" for method, value in ordered)
 
 
 def _found(results: Results, subject: str) -> dict[str, float]:
@@ -84,13 +84,13 @@ def _split(results: Results) -> str:
 
 def _recovery(results: Results) -> str:
     found = {}
-    for method, words in METHODS.items():
+    for method in METHODS:
         arm = f"llama-{method}-recovered"
         before, after = (
             _mean(results, arm, metric) for metric in ("loss_before", "recovered_loss")
         )
         if before is not None and after is not None:
-            found[words] = (before, after)
+            found[short(method)] = (before, after)
     if not found:
         return ""
     told = ", ".join(
@@ -141,12 +141,12 @@ def _cost(results: Results) -> str:
     work = _costs(results, "evaluations")
     most = max((m for m in seconds if m != "2ssp"), key=seconds.__getitem__)
     listed = ", ".join(
-        f"{value:.1f} ({METHODS[method]})"
+        f"{value:.1f} ({short(method)})"
         for method, value in sorted(seconds.items(), key=lambda item: item[1])
     )
     return (
         f"To prune the LLaMA type by {TOLD:.1%} takes so many seconds on one core: "
-        f"{listed}. {METHODS[most]} takes {seconds[most] / seconds['2ssp']:.0f} times "
+        f"{listed}. {short(most)} takes {seconds[most] / seconds['2ssp']:.0f} times "
         f"the time of 2SSP, and evaluates {work[most] / work['2ssp']:.0f} times as "
         "many blocks."
     )
