@@ -1,6 +1,7 @@
 """What a worker of the pruning study does, on tiny models."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +9,20 @@ import pytest
 from kit.config import BlockConfig, ModelConfig
 from kit.data import Addition, Batch, Corpus, TextTask
 from kit.data.tokenizers import CharacterTokenizer
+from kit.errors import KitError
 from kit.models import build, named_weights
-from kit.pruning import Calibration, block_parameters, keep_neurons, two_stage
+from kit.pruning import (
+    Calibration,
+    NotReached,
+    Pruned,
+    block_parameters,
+    keep_neurons,
+    two_stage,
+)
 from kit.pruning.record import Record
 from kit.studies import dense
-from kit.studies.dense import Dense
-from kit.studies.pruning import checkpoint
+from kit.studies.dense import Dense, Trained
+from kit.studies.pruning import cells, checkpoint
 from kit.studies.pruning.base import SCALES, subjects
 from kit.studies.pruning.cells import prepare
 from kit.studies.pruning.measures import calibration_of, largest_change, score
@@ -68,6 +77,31 @@ def test_a_model_is_trained_once_and_then_found(spec, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("state.npz"))
     other = {**spec, "train": {**spec["train"], "learning_rate": 1e-4}}
     assert _dense(other).folder(0) != _dense(spec).folder(0) != _dense(spec).folder(1)
+
+
+@pytest.mark.parametrize("error, ends", [(NotReached, True), (KitError, False)])
+def test_a_curve_ends_where_a_method_does_not_reach_and_nowhere_else(
+    error, ends, model, monkeypatch
+):
+    """Or a mistake would make it shorter, and nobody would see."""
+
+    def no_further(method, model, data, sparsity, seed, settings):
+        if sparsity > 0.25:
+            raise error("no", "Try less")
+        return Pruned(model, Record("2ssp", 0.25, reached=0.25, seconds={"all": 1.0}))
+
+    monkeypatch.setattr(cells, "pruned", no_further)
+    monkeypatch.setattr(cells, "metrics_of", lambda *_: {"loss": 2.0})
+    monkeypatch.setattr(cells, "calibration_of", lambda *_: DATA)
+    plan = {"method": "2ssp", "settings": {}, "sparsities": [0.25, 0.5]}
+    note = {"metrics": {"loss": 1.0}}
+    given = Trained(model, SimpleNamespace(task=None), note, seed=0)
+    if ends:
+        metrics = cells.curve(given, plan, nothing)["metrics"]
+        assert "loss_at_25%" in metrics and "loss_at_50%" not in metrics
+    else:
+        with pytest.raises(KitError, match="no"):
+            cells.curve(given, plan, nothing)
 
 
 @pytest.mark.slow

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.errors import KitError
-from kit.pruning import Pruned, allocate, closed_rule, recover
+from kit.pruning import NotReached, Pruned, allocate, closed_rule, recover
 from kit.studies.dense import Dense, Look, Progress, Result, Trained
 from kit.studies.pruning import checkpoint
 from kit.studies.pruning.base import ALPHAS
@@ -52,10 +51,10 @@ def curve(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result
                 found = pruned(
                     plan["method"], model, data, sparsity, seed, plan["settings"]
                 )
-            except KitError:
+            except NotReached:
                 if not points:
                     raise
-                break  # it does not reach so far
+                break
             points.append(_point(found, given, sparsity))
             share = (draw + number / len(sparsities)) / draws
             progress(0.5 + 0.5 * share)
@@ -103,7 +102,7 @@ def split(given: Trained, plan: Mapping[str, Any], progress: Progress) -> Result
     for number in range(len(config.blocks)):
         try:
             allocate(config, sparsity, number)
-        except KitError:
+        except NotReached:
             continue
         found = pruned("2ssp", model, data, sparsity, seed, {"rule": number})
         losses[number] = metrics_of(found.model, given.task)["loss"]
