@@ -176,8 +176,9 @@ class Calibration:
 
 
 def in_chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """The same rows of some arrays (rows, time), as many at once as fit."""
-    rows = max(1, TOKENS_AT_ONCE // arrays[0].shape[1])
+    """The same rows of some arrays (rows, time), some at once: as few as hold
+    `TOKENS_AT_ONCE` tokens, so that these are not split."""
+    rows = -(-TOKENS_AT_ONCE // arrays[0].shape[1])
     for start in range(0, len(arrays[0]), rows):
         yield tuple(array[start : start + rows] for array in arrays)
 

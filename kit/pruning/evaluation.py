@@ -78,7 +78,8 @@ class Evaluator(Judge):
     greedy search runs B - i blocks for candidate i of B, and the next steps fewer.
     Nothing is built, copied or traced for a candidate.
 
-    Memory: some streams (sequences, time, width) for each block; see `Streams`.
+    Memory: some streams (sequences, time, width) for each block; see `Streams`. Maps
+    and logits are held for a few sequences at a time; see `in_chunks`.
 
     Args:
         model: A kit model; it is not changed.
@@ -107,9 +108,12 @@ class Evaluator(Judge):
         super().__init__(batch)
         self.model = model
         self.pieces = pieces or Pieces(model)
-        x, self._bias = self.pieces.embed(batch.inputs)
-        self._streams = Streams(x, len(model.blocks))
-        self._targets = batch.targets.astype("int32")
+        chunks = [*in_chunks(batch.inputs, batch.targets.astype("int32"))]
+        embedded = [self.pieces.embed(inputs) for inputs, _ in chunks]
+        self._biases = [bias for _, bias in embedded]
+        # A stream is a list here: of each chunk the sequences that are run at once.
+        self._streams = Streams([x for x, _ in embedded], len(model.blocks))
+        self._targets: list[Any] = [targets for _, targets in chunks]
         self._of: Callable = losses
         if measure == "divergence":
             self._targets, self._of = self._run(path(model.config)), divergences
@@ -122,25 +126,27 @@ class Evaluator(Judge):
     def know(self, stream: Any) -> None:
         """Take the stream after the whole model's blocks from who has run them, on the
         sequences of the batch and perhaps more behind them."""
-        rows = len(self._targets)
-        if stream.shape[0] >= rows:
-            self._streams.add(path(self.model.config), stream[:rows])
+        rows = len(self._kept)
+        if stream.shape[0] >= rows and len(self._biases) == 1:
+            self._streams.add(path(self.model.config), [stream[:rows]])
 
     def losses(self, choices: Sequence[Removed]) -> list[float]:
         self._streams.expect(path(self.model.config, each) for each in choices)
         return super().losses(choices)
 
     def _each(self, removed: Removed) -> np.ndarray:
-        x = self._run(path(self.model.config, removed))
-        return self.pieces.head(self._of, x, self._targets)
+        chunks = self._run(path(self.model.config, removed))
+        both = zip(chunks, self._targets, strict=True)
+        return np.concatenate([self.pieces.head(self._of, *each) for each in both])
 
-    def _run(self, wanted: Path) -> Any:
+    def _run(self, wanted: Path) -> list[Any]:
         """The stream after the blocks of a path, run from where it is not known."""
-        known, x = self._streams.longest(wanted)
+        known, chunks = self._streams.longest(wanted)
         for length, (index, block) in enumerate(wanted[known:], start=known + 1):
-            x = self.pieces.block(index, block, x, self._bias)
-            self._streams.add(wanted[:length], x)
-        return x
+            both = zip(chunks, self._biases, strict=True)
+            chunks = [self.pieces.block(index, block, *each) for each in both]
+            self._streams.add(wanted[:length], chunks)
+        return chunks
 
     def _key(self, removed: Removed) -> tuple[bool, ...]:
         """Sorted by it, a choice stands beside those that begin with the same blocks,

@@ -9,6 +9,7 @@ from kit.checks import whole
 from kit.data import IGNORED, Batch
 from kit.errors import KitError, known
 from kit.pruning.allocation import NotReached
+from kit.pruning.calibration import in_chunks
 from kit.pruning.operation import Operation
 from kit.pruning.surgery import KINDS, Part, parts_of
 
@@ -161,11 +162,14 @@ class _Search:
         """The best choices, best first, judged on some tokens."""
         count = len(self.batch.inputs)
         rows = np.sort(self.generator.choice(count, self.rows(tokens), replace=False))
-        drawn = Batch(*(array[rows] for array in self.batch))
-        evaluator = self.operation.judge(drawn, self.measure)
-        found = evaluator.losses(choices)
+        found = np.zeros(len(choices))  # sums, in the order of means
+        for drawn in in_chunks(*(array[rows] for array in self.batch)):
+            told = (drawn[1] != IGNORED).sum()
+            # A judge for each: its streams go before the next one comes.
+            losses = self.operation.judge(Batch(*drawn), self.measure).losses(choices)
+            found += told * np.array(losses)
         self.operation.record.candidates += len(choices)
-        order = sorted(range(len(choices)), key=found.__getitem__)
+        order = np.argsort(found, kind="stable")
         return [choices[i] for i in order[:survivors]]
 
 
