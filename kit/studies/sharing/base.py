@@ -26,7 +26,7 @@ RULES = {
 }
 """How blocks are chosen, see `choosing`; the first is that of the paper's lists."""
 
-FURTHER_RATES = (3e-4, 1e-3, 3e-3)
+FURTHER_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 """The learning rates that every arm of the main table is given."""
 
 DISTILLED = 0.8  # of the further steps: the paper has one epoch, and then a quarter
