@@ -7,9 +7,9 @@
 # dull one.
 #
 # *2SSP: A Two-Stage Framework for Structured Pruning of LLMs* (Sandri and others,
-# [arXiv 2501.17771](https://arxiv.org/abs/2501.17771)) makes a model smaller in minutes
-# and without training. First neurons go from the feed-forwards, by a score; then whole
-# attentions go, by trial. You will
+# [arXiv 2501.17771](https://arxiv.org/abs/2501.17771)) makes a model smaller without
+# training. First neurons go from the feed-forwards, by a score; then whole attentions
+# go, by trial. You will
 #
 # 1. measure how unsure a model is;
 # 2. score neurons, and find out how many of them nobody misses;
@@ -327,8 +327,8 @@ if passed("dense_pair"):
 
 # %% [markdown]
 # Note what does not shrink: the embedding. In a model as small as this one it is most
-# of what is left, and "half of the model" means half of the blocks. Papers use the same
-# definition, and say so in a footnote if at all.
+# of what is left, and "half of the model" means half of the blocks. The official code
+# of 2SSP counts like that too. When you compare two papers, look up what each means.
 
 # %% [markdown]
 # ## 4. Neurons or attentions?
@@ -386,9 +386,10 @@ line_panels(
 )
 
 # %% [markdown]
-# The constant α = 1.5 was chosen on four models of seven and more billion parameters.
-# In a model with eight attentions each of them may have a job of its own. Whether the
-# rule carries over is a question for measurements, and one model is one measurement.
+# The official code has one constant, α = 1.5, for four models of seven and more billion
+# parameters; how it was found is not known here. In a model with eight attentions each
+# of them may have a job of its own. Whether the rule carries over is a question for
+# measurements, and one model is one measurement.
 
 # %% [markdown]
 # ## 5. Which attentions?
@@ -639,9 +640,9 @@ else:
 #
 # - **Size.** This model has hardly more parameters than it can use. Models with
 #   billions of them have more to spare, and *what* they can spare may be another thing.
-# - **The constant.** α was fitted to four models, whose feed-forwards are two to seven
-#   times as large as their attentions. There is no theory behind the rule that would
-#   say where it ends.
+# - **The constant.** α is the same for all four models of the official code, whose
+#   feed-forwards are two to seven times as large as their attentions. How it was found
+#   is not known here, and the formula does not say where it ends.
 # - **What is lost.** Perplexity is a mean over tokens. A model may lose what is rare,
 #   names, numbers, another language, at a price that no mean shows.
 # - **Speed.** Fewer operations are not fewer seconds. Odd sizes, small matrices and the

@@ -2,7 +2,7 @@
 # ## How unsure is it?
 #
 # ★★☆☆☆ · about 15 minutes · 2 points
-# · arXiv 2501.17771, section 4, what is reported
+# · arXiv 2501.17771, official code, evaluation
 #
 # Before anything is cut off a model, agree on how the damage is measured. Papers on
 # pruning report the perplexity,

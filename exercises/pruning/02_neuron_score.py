@@ -2,7 +2,7 @@
 # ## What is a neuron worth?
 #
 # ★★☆☆☆ · about 20 minutes · 2 points
-# · arXiv 2501.17771, section 3, first stage
+# · arXiv 2501.17771, official code, first stage
 #
 # A feed-forward is a list of neurons. Neuron j reads the stream with a column of the
 # first matrix, passes the nonlinearity (and the gate, if there is one), and writes its

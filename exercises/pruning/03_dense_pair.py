@@ -2,7 +2,7 @@
 # ## Surgery on two layers
 #
 # ★★★☆☆ · about 25 minutes · 3 points
-# · arXiv 2501.17771, section 3, first stage
+# · arXiv 2501.17771, official code, first stage
 #
 # To set the weights of a neuron to zero changes what a model says, but neither its size
 # nor its speed. *Structured* pruning makes the matrices smaller. A neuron lives in two

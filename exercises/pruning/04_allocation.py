@@ -2,7 +2,7 @@
 # ## How much goes where?
 #
 # ★★★☆☆ · about 25 minutes · 3 points
-# · arXiv 2501.17771, section 3, balance of the stages
+# · arXiv 2501.17771, equation 5, from the official code
 #
 # A quarter of a model is to go. How much of that should be neurons, how much should be
 # attentions? 2SSP splits by a closed rule, without a look at the model. With B blocks,

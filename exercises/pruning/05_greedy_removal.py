@@ -2,7 +2,7 @@
 # ## One by one
 #
 # ★★☆☆☆ · about 20 minutes · 2 points
-# · arXiv 2501.17771, section 3, second stage
+# · arXiv 2501.17771, official code, second stage
 #
 # No score tells what an attention is worth, because attentions stand in for each other:
 # any one of three may be dispensable, and all three not. So the second stage tries.

@@ -2,7 +2,7 @@
 # ## Write the test
 #
 # ★★★★☆ · about 30 minutes · 4 points
-# · arXiv 2501.17771, section 3, first stage
+# · arXiv 2501.17771, official code, first stage
 #
 # A pruned model is worse than the whole one. That is expected, and so nobody notices
 # when it is worse than it need be: when the wrong neurons went, or the right ones were

@@ -2,7 +2,7 @@
 # id = "perplexity"
 # title = "How unsure is it?"
 # paper = "2501.17771"
-# section = "section 4, what is reported"
+# section = "official code, evaluation"
 # concepts = ["perplexity", "next-token shift", "token-weighted mean"]
 # prerequisites = ["token_loss"]
 # difficulty = 2

@@ -2,7 +2,7 @@
 # id = "neuron_score"
 # title = "What is a neuron worth?"
 # paper = "2501.17771"
-# section = "section 3, first stage"
+# section = "official code, first stage"
 # concepts = ["feed-forward neurons", "importance scores", "calibration data"]
 # prerequisites = ["token_loss"]
 # difficulty = 2

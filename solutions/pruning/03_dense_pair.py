@@ -2,7 +2,7 @@
 # id = "dense_pair"
 # title = "Surgery on two layers"
 # paper = "2501.17771"
-# section = "section 3, first stage"
+# section = "official code, first stage"
 # concepts = ["structured pruning", "Keras layers", "bias"]
 # prerequisites = ["neuron_score"]
 # difficulty = 3

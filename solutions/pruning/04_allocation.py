@@ -2,7 +2,7 @@
 # id = "allocation"
 # title = "How much goes where?"
 # paper = "2501.17771"
-# section = "section 3, balance of the stages"
+# section = "equation 5, from the official code"
 # concepts = ["sparsity", "allocation", "rounding"]
 # prerequisites = ["parameters", "dense_pair"]
 # difficulty = 3

@@ -2,7 +2,7 @@
 # id = "greedy_removal"
 # title = "One by one"
 # paper = "2501.17771"
-# section = "section 3, second stage"
+# section = "official code, second stage"
 # concepts = ["greedy search", "re-evaluation", "cost of a search"]
 # prerequisites = ["perplexity"]
 # difficulty = 2

@@ -2,7 +2,7 @@
 # id = "test_pruning"
 # title = "Write the test"
 # paper = "2501.17771"
-# section = "section 3, first stage"
+# section = "official code, first stage"
 # concepts = ["testing", "equivalence", "symmetry of neurons"]
 # prerequisites = ["neuron_score", "dense_pair"]
 # difficulty = 4
