@@ -49,12 +49,12 @@ from kit import plots
 from kit.blocks import BlockConfig
 from kit.config import ModelConfig
 from kit.data import TextTask
-from kit.data.corpora import found_corpora
 from kit.grading import check_in_notebook
 from kit.models import activations, flops_per_token, generate, named_weights
 from kit.optimizers import AdamW
 from kit.panels import line_panels
-from kit.pretrained import found, load
+from kit.pretrained import CHECKPOINTS, found, load
+from kit.pretrained import held_out as unseen_by
 from kit.pruning import (
     Activity,
     Calibration,
@@ -128,16 +128,16 @@ training = TrainConfig(
 model = Trainer(small, task, training, jit_compile=xla).run().model
 
 
-def show_continued(model, task, steps):
+def show_continued(model, text, tokenizer, steps):
     """How a model goes on with a piece of text that it has not seen."""
-    start = task.validation().inputs[:1, :16]
+    start = text[:1, :16]
     tokens = generate(model, start, {"smoke": 1, "quick": steps}[budget])
-    words = [task.tokenizer.decode(part) for part in (tokens[0, :16], tokens[0, 16:])]
+    words = [tokenizer.decode(part) for part in (tokens[0, :16], tokens[0, 16:])]
     text = " ▸ ".join(" ".join(part.split()) for part in words)
     display(Markdown(f"```text\n{text}\n```"))
 
 
-show_continued(model, task, 24)
+show_continued(model, task.validation().inputs, task.tokenizer, 24)
 
 # %% exercise="perplexity"
 
@@ -667,23 +667,26 @@ else:
 #
 # `kit fetch smollm2` gets SmolLM2, 135 million parameters in 30 blocks, trained by
 # people who had a reason to make it as good as they could. If it is on this machine, it
-# is pruned here, in a few minutes; if not, another checkpoint is, or the model from
-# above. Choose how much should go, and with which α; then run it again with others.
+# is pruned here, in a few minutes; if not, a small model is that came with the kit.
+# Choose how much should go, and with which α; then run it again with others.
+#
+# What judges the kit's own model is text that it was not trained on, and that came with
+# it. What SmolLM2 has read is not known; its text is new to the pruning only.
 
 # %%
-# What may be pruned here, the best first, and a text for it to read.
-READS = {"smollm2": "docs", "text-8": "docs", "stories260k": "tinystories_sample"}
+REAL = ["smollm2", "text-8"]  # the best first; the last one is always here
+if budget == "smoke":
+    REAL = REAL[-1:]
 
 
 def subject():
-    """The best checkpoint that is here, with a text to read; or else our own model."""
-    here, texts = found(), found_corpora()
-    for name, text in READS.items():
-        if budget != "smoke" and here.get(name) and texts[text]:
-            checkpoint, tokenizer = load(name, context_length=128)
-            windows = {"context_length": 128, "validation_tokens": 2048}
-            return name, checkpoint, TextTask(text, tokenizer, **windows)
-    return "the model of this notebook", model, task
+    """The best checkpoint that is here, a task for it to read, and what judges it."""
+    name = next(name for name in REAL if found()[name])
+    checkpoint, tokenizer = load(name, context_length=128)
+    its_task = TextTask("docs", tokenizer, context_length=128, validation_tokens=2048)
+    ships = CHECKPOINTS[name].ships
+    judged = unseen_by(name) if ships else its_task.validation()
+    return name, checkpoint, its_task, judged
 
 
 sparsity, alpha = 0.25, 1.5
@@ -692,7 +695,7 @@ sparsity, alpha = 0.25, 1.5
 times_as_unsure = 1.5  # perplexity after, over perplexity before?
 
 # %%
-name, large, its_task = subject()
+name, large, its_task, its_held_out = subject()
 print(f"{name}: {len(large.blocks)} blocks, {large.count_params():,} parameters")
 sequences = its_task.batch(0, 16, seed=99).inputs
 pruned, record = two_stage(
@@ -710,10 +713,10 @@ print(f"{pruned.count_params():,} parameters are left")
 # %%
 unsure = []
 for when, found_model in (("before", large), ("after", pruned)):
-    loss = Evaluator(found_model, its_task.validation()).loss()
+    loss = Evaluator(found_model, its_held_out).loss()
     unsure.append(np.exp(loss))
     print(f"held-out perplexity {when}: {unsure[-1]:,.1f}")
-    show_continued(found_model, its_task, 24)
+    show_continued(found_model, its_held_out.inputs, its_task.tokenizer, 24)
 times = unsure[1] / unsure[0]
 lesson.compare("times as unsure", times_as_unsure, f"{times:.2f}")
 

@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 
 from kit.grading.exercises import exercises, find
 from kit.paths import shipped
+from kit.pretrained import card
 from kit.probes.ceilings import bayes_ceilings
 from kit.studies import committed, load
 
@@ -229,6 +230,17 @@ def test_what_learners_wrote_agrees_with_the_kit(learner, solved):
     # Done or not, the same numbers are shown.
     for line in (r"^half of .*\n( .*\n)+", r"^gone, in this order: .*$"):
         assert re.search(line, mine, re.M)[0] == re.search(line, theirs, re.M)[0]
+
+
+@only("05_pruning")
+def test_the_checkpoint_is_judged_by_what_it_has_not_seen(learner):
+    text = everything_printed(learner)
+    assert "\ntext-8: 8 blocks, 1,724,672 parameters\n" in text
+    before, after = re.findall(r"^held-out perplexity \w+: (\S+)$", text, re.M)
+    assert float(before) == pytest.approx(
+        card("text-8")["held_out"]["perplexity"], abs=0.1
+    )
+    assert float(before) < float(after) < 1024
 
 
 @only("04_sharing")
