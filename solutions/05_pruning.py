@@ -94,7 +94,8 @@ if budget == "smoke":
 #
 # The patient is a small LLaMA: RMS norms, rotary positions, SwiGLU, with feed-forwards
 # twice as large as its attentions, as in Llama-2. It reads documentation that came with
-# Python and its packages, and it is trained here, now.
+# Python and its packages, and it is trained here, now. Then it goes on with a piece of
+# text: what comes after ▸ is its own.
 
 # %%
 task = TextTask(
@@ -166,7 +167,9 @@ if passed("perplexity"):
     rows = held_out.inputs[:16]
     whole_rows = np.full(len(rows), rows.shape[1])
     mine = perplexity(np.asarray(model(rows)), rows, whole_rows)
-    print(f"your perplexity of its first 16 windows: {mine:,.1f}")
+    theirs = np.exp(Evaluator(model, Calibration(rows, 16).batch).loss())
+    print("perplexity of the first 16 windows alone,", end=" ")
+    print(f"by your function {mine:,.1f}, by the kit's {theirs:,.1f}")
 
 # %% [markdown]
 # ## 2. Neurons
@@ -285,10 +288,12 @@ for kind, said in (("random", at_random), ("magnitude", by_weights)):
     lesson.compare(kinds[kind], said, measured)
 
 # %% [markdown]
+# (Where two lines of the picture lie on each other, the list below tells them apart.)
+#
 # The upside-down score is a control that costs nothing: if keeping the *worst* neurons
-# were not far worse than chance, the score would mean nothing. And the second line
-# tests what looks like a hole in the paper's idea. Its score sees how loud a neuron is,
-# but not what it writes with. Does it help to multiply the two?
+# were not far worse than chance, the score would mean nothing. And "times what the
+# neuron writes with" tests what looks like a hole in the paper's idea. Its score sees
+# how loud a neuron is, but not what it writes with. Does it help to multiply the two?
 
 # %% [markdown]
 # ## 3. Surgery
@@ -456,8 +461,9 @@ lesson.compare(
 
 # %% [markdown]
 # Read the picture by columns: how does the price of one attention change as others go?
-# If attentions were independent, the prices would add up, and searching again would
-# find nothing new. (That it costs more than one look is why people look once.)
+# (A field is blank where that attention is gone already.) If attentions were
+# independent, the prices would add up, and searching again would find nothing new.
+# (That it costs more than one look is why people look once.)
 #
 # Now both stages together, and against rivals: neurons alone; ShortGPT, which removes
 # whole blocks that change the stream least; BlockPruner, which removes attentions *or*
@@ -627,6 +633,15 @@ lesson.compare("damage that training repairs", recovered, f"{repaired:.0%}")
 # %%
 kept_rows = committed("pruning")
 if len(kept_rows):
+    whole_models = kept_rows.values("llama", "loss").values()
+    print(
+        f"The whole model has a loss of {dense:.3f} here, and the kit's have", end=" "
+    )
+    print(f"{np.mean([*whole_models]):.3f},")
+    print(
+        "for they are larger and were trained for longer. So compare who is best, and"
+    )
+    print("how far each is above the whole model. Losses with half of the blocks gone:")
     same_edit = {name: f"llama-{method}" for name, method in METHODS.items()}
     mine = lesson.own_results(race, small)
     display(lesson.side_by_side_table(mine, kept_rows, same_edit, "loss_at_50%", ".3f"))

@@ -225,6 +225,10 @@ def test_what_learners_wrote_agrees_with_the_kit(learner, solved):
     mine, theirs = everything_printed(solved), everything_printed(learner)
     assert "your surgery on block 0 and the kit's agree: yes" in mine
     assert "after 60 steps 24 of 32 neurons are" in mine
+    own, kits = re.search(
+        r"by your function (\S+), by the kit's (\S+)$", mine, re.M
+    ).groups()
+    assert own == kits
     for own in ("scored by your function", "searched by your function"):
         assert own in mine and own not in theirs
     # Done or not, the same numbers are shown.
