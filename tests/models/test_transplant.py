@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import KitError
 from kit.models import build, named_weights, transplant
+from kit.training import token_cross_entropy
 from tests.cases import (
     CASES,
     QUICK,
@@ -265,3 +266,22 @@ def test_what_is_left_is_not_drawn_first(monkeypatch):
     monkeypatch.setattr(module, "initialise", lambda *given: drawn.append(given[2]))
     transplant(shaken("pre-ln"), CASES["pre-ln"])
     assert drawn == [set()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trained", ["old", "new"])
+def test_training_one_model_leaves_the_other_alone(trained):
+    """Also where a backend could let both hold one array."""
+    config = CASES["pre-ln"]
+    old = shaken("pre-ln")
+    new = transplant(old, config)
+    moved, rest = (old, new) if trained == "old" else (new, old)
+    before = {key: np.array(weight) for key, weight in named_weights(rest).items()}
+    moved.compile("sgd", token_cross_entropy, jit_compile=True)
+    tokens = some_tokens(config)
+    for _ in range(2):
+        moved.train_on_batch(tokens, np.roll(tokens, -1, axis=1))
+    table = "positions/table"
+    assert not np.array_equal(named_weights(moved)[table], before[table])
+    for key, weight in named_weights(rest).items():
+        np.testing.assert_array_equal(weight, before[key])
