@@ -103,10 +103,10 @@ def score_histograms(record: Record) -> Picture:
     """How the scores of the neurons lie, block by block, and where the cut is.
 
     Example:
-        >>> record = Record("2ssp", 0.3, neurons={0: [1, 2]})
-        >>> record.scores = {0: np.array([0.5, 2.0, 1.0])}
-        >>> len(score_histograms(record).axes)
-        1
+        >>> record = Record("2ssp", 0.3, neurons=dict.fromkeys(range(4), [1, 2]))
+        >>> record.scores = dict.fromkeys(range(4), np.array([0.5, 2.0, 1.0]))
+        >>> [bool(ax.get_xlabel()) for ax in score_histograms(record).axes]
+        [False, True, True, True, False, False]
     """
     blocks = shown_blocks(record)
     columns = min(3, len(blocks))
@@ -134,7 +134,7 @@ def score_histograms(record: Record) -> Picture:
         ax.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("neurons")
-    for ax in axes[-1]:
+    for ax in axes.flat[: len(blocks)][-columns:]:  # the lowest one of each column
         ax.set_xlabel("score, and the cut")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=2)

@@ -1,8 +1,10 @@
 """`kit prune`: from a file to a smaller model that can be used and pruned again."""
 
+import html
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +80,9 @@ def test_the_model_that_it_saves_is_that_of_the_method(folder, capsys):
     page = Path("small/page.html").read_text("utf-8")
     assert f"{after['perplexity']:.4g}" in page
     assert page.count("<figure>") == 4
+    # Without its marks the command is what was typed.
+    again = html.unescape(re.sub("<[^>]+>", "", page[page.index("Do it again") :]))
+    assert shlex.join(["kit", *sys.argv[1:]]) + "\n" in again
     # It needs nothing from elsewhere, and says what does it again.
     assert re.findall(r"(?:src|srcset|href)=\"(?!data:)", page) == []
     assert "http" not in re.sub(r"base64,[^\"]+", "", page)
