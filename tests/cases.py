@@ -224,10 +224,29 @@ def shake(model: Transformer, seed: int = 0, size: float = 0.3) -> Transformer:
     return model
 
 
-@cache
+SHARED: dict[str, tuple[Transformer, dict[str, np.ndarray]]] = {}
+
+
 def shaken(name: str) -> Transformer:
-    """The model of a case, shared by all tests that only read it."""
-    return shake(build(CASES[name]))
+    """The model of a case, shared by all tests: they must only read it."""
+    if name not in SHARED:
+        model = shake(build(CASES[name]))
+        SHARED[name] = model, weights_of(model)
+    return SHARED[name][0]
+
+
+def weights_of(model: Transformer) -> dict[str, np.ndarray]:
+    """A copy of every weight."""
+    return {key: np.array(weight) for key, weight in named_weights(model).items()}
+
+
+def changed_models() -> list[str]:
+    """The cases whose shared model is no longer the one that was shaken."""
+    return [
+        name
+        for name, (model, before) in SHARED.items()
+        if any((now != before[key]).any() for key, now in weights_of(model).items())
+    ]
 
 
 @cache

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,12 @@ def _seeds() -> None:
     """Every test draws the same numbers, whichever ran before it."""
     if "keras" in sys.modules:  # tests without it are spared the import
         sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _shared_models() -> Iterator[None]:
+    """A test that changes what others read fails its own module, not one of theirs."""
+    yield
+    if "tests.cases" in sys.modules:
+        changed = sys.modules["tests.cases"].changed_models()
+        assert not changed, f"Tests changed shared models: {', '.join(changed)}."

@@ -20,6 +20,7 @@ from tests.cases import (
     shake,
     shaken,
     some_tokens,
+    weights_of,
 )
 from tests.contract import params
 
@@ -273,10 +274,10 @@ def test_what_is_left_is_not_drawn_first(monkeypatch):
 def test_training_one_model_leaves_the_other_alone(trained):
     """Also where a backend could let both hold one array."""
     config = CASES["pre-ln"]
-    old = shaken("pre-ln")
+    old = shake(build(config))
     new = transplant(old, config)
     moved, rest = (old, new) if trained == "old" else (new, old)
-    before = {key: np.array(weight) for key, weight in named_weights(rest).items()}
+    before = weights_of(rest)
     moved.compile("sgd", token_cross_entropy, jit_compile=True)
     tokens = some_tokens(config)
     for _ in range(2):
