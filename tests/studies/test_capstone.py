@@ -17,13 +17,16 @@ from kit.studies.capstone.base import (
     FURTHER,
     INGREDIENTS,
     LEARNING_RATES,
+    PRUNED,
     SCALES,
-    SHARE,
+    SHARED,
+    SIMPLIFIED,
     SPARSITY,
     first_part,
     model_of,
     name_of,
     pairs,
+    taken,
     together,
     without,
 )
@@ -116,16 +119,29 @@ def test_the_control_is_no_smaller_than_all_five():
     scale = SCALES["full"]
     model = replace(model_of(together(), scale), vocabulary_size=2048)
     split = allocate(model, SPARSITY)
-    left = len(model.blocks) - split.num_attentions
     smaller = model.with_every_block(feed_forward_dim=split.num_neurons)
     edits = {block: {"attention": None} for block in range(split.num_attentions)}
     last, first = len(model.blocks) - 1, split.num_attentions
-    copying = range(last, last - round(SHARE * left), -1)
+    copying = range(last, last - taken(together(), scale)[1], -1)
     edits |= {block: {"copies_map_from": first} for block in copying}
     five = sum(parameter_counts(smaller.with_blocks(edits)).values())
     half = model_of((), scale, scale.blocks // 2)
     control = sum(parameter_counts(replace(half, vocabulary_size=2048)).values())
     assert five <= control <= 1.15 * five
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_an_ingredient_is_as_strong_in_every_arm(budget):
+    """As many attentions copy wherever maps are shared, and pruning takes some."""
+    scale = SCALES[budget]
+    found = {name_of(each): taken(each, scale) for each in grid("full")}
+    assert {copied for _, copied in found.values()} == {0, taken([SHARED], scale)[1]}
+    for each in grid("full"):
+        pruned, copied = found[name_of(each)]
+        assert (pruned > 0) == (PRUNED in each) and (copied > 0) == (SHARED in each)
+        assert pruned + copied < scale.blocks
+        alike = [SIMPLIFIED] * (SIMPLIFIED in each) + [PRUNED] * (PRUNED in each)
+        assert pruned == taken(alike, scale)[0]
 
 
 def test_labels_tell_the_arms_apart():

@@ -75,8 +75,8 @@ def test_where_nothing_is_taken_away_training_goes_on(rows):
 def test_what_is_taken_away_is_gone_and_counted(rows):
     plain, smaller, five = (rows[name_of(each)] for each in CHOSEN)
     parts, copies = (smaller["probes"][name] for name in ("parts", "copies"))
-    assert len(parts) == 1 and len(copies) == 1  # 1 of 4 attentions; 2/5 of the rest
-    query_and_key = 2 * TINY.width**2
+    assert len(parts) == 1 and len(copies) == 2  # of 4 attentions, each share
+    query_and_key = len(copies) * 2 * TINY.width**2
     block = 12 * TINY.width**2 + 2 * TINY.width
     gone = plain["metrics"]["parameters"] - smaller["metrics"]["parameters"]
     pruned = (gone - query_and_key) / (TINY.blocks * block)

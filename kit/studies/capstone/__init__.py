@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kit.studies.capstone.arms import arms
-from kit.studies.capstone.base import FURTHER, LEARNING_RATES, SCALES, SHARE, SPARSITY
+from kit.studies.capstone.base import (
+    FURTHER,
+    LEARNING_RATES,
+    PRUNED,
+    SCALES,
+    SHARE,
+    SHARED,
+    SIMPLIFIED,
+    SPARSITY,
+    taken,
+)
 from kit.studies.capstone.claims import CLAIMS
 from kit.studies.cost import plan
 from kit.studies.results import Results
@@ -37,8 +47,10 @@ positions, {blocks} blocks of width {width}, on the offline text as byte pairs. 
 ingredients: SAS-P blocks, all equal (its first block, too, has no value matrix, because
 two-stage pruning needs blocks of one size); no positions; the ratios of the paper on
 learning rates, where the gains of SAS-P have the rate of norms; {copied:g} % of the
-attentions that are left copy the map of an earlier one, those with the most similar
-maps; 2SSP takes {taken:g} % of the parameters of the blocks.
+attentions, {copies} of {blocks}, copy the map of an earlier one, those with the most
+similar maps, and where some are pruned as many of the others; 2SSP takes {sparsity:g} %
+of the parameters of the blocks: by its rule {pruned} attentions of a plain model and
+{simplified} of one with SAS-P blocks, which are smaller, and neurons for the rest.
 
 **Order.** Sharing and pruning need a trained model. So every arm is trained for {steps}
 steps, then pruned, then shared, if it is to be, and then trained for {further} more,
@@ -76,7 +88,10 @@ def card() -> str:
         found=range_in_words("capstone", LEARNING_RATES),
         share=FURTHER,
         copied=100 * SHARE,
-        taken=100 * SPARSITY,
+        copies=taken([SHARED], full)[1],
+        sparsity=100 * SPARSITY,
+        pruned=taken([PRUNED], full)[0],
+        simplified=taken([SIMPLIFIED, PRUNED], full)[0],
         cost=plan(arms, SEEDS),
     )
 

@@ -61,7 +61,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(4, 16, 10, 10, 8, 4, 1024),
-    "quick": Scale(6, 48, 240, 120, 64, 16),
+    "quick": Scale(8, 48, 200, 100, 64, 16),  # the blocks of full: as many parts go
     "search": Scale(steps=STEPS // 4),
     "full": Scale(),
 }
@@ -118,6 +118,23 @@ def model_of(combination: Collection[str], scale: Scale, blocks: int = 0) -> Any
     if POSITIONS in combination:
         model = replace(model, positions="none")
     return model
+
+
+def taken(combination: Collection[str], scale: Scale) -> tuple[int, int]:
+    """How many attentions of a combination are pruned, and how many copy a map.
+
+    Example:
+        >>> full = SCALES["full"]
+        >>> taken([PRUNED, SHARED], full), taken([SIMPLIFIED, PRUNED], full)
+        ((2, 3), (1, 0))
+    """
+    from kit.pruning import closed_rule  # here, because it loads Keras
+    from kit.sharing import copies_at_rate
+
+    sparsity = SPARSITY if PRUNED in combination else 0.0
+    share = SHARE if SHARED in combination else 0.0
+    pruned = closed_rule(model_of(combination, scale), sparsity)
+    return pruned, copies_at_rate(share, range(scale.blocks))
 
 
 def rates_of(model: ModelConfig) -> BlockRates:

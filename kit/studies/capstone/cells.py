@@ -62,19 +62,22 @@ def taken_away(
 ) -> tuple[Transformer, Result]:
     """The model without what is pruned, and then with shared maps.
 
-    In this order, because a split of the sparsity needs blocks of one size. Of the
-    attentions that are left, those with the most similar maps copy.
+    In this order, because a split of the sparsity needs blocks of one size. As many
+    attentions copy as without pruning, those with the most similar maps: else sharing
+    would be a smaller change where something is pruned, and seem to go well with it.
+
+    Raises:
+        KitError: Pruning leaves too few attentions for that.
     """
     probes: Result = {"parts": [], "copies": {}}
+    number = copies_at_rate(plan["share"], range(len(model.config.blocks)))
     if plan["sparsity"]:
         data = Calibration(looked_at, plan["sequences"], plan["search"])
         model, record = prune(model, data, plan["sparsity"], "2ssp", seed=seed)
         probes["parts"] = [str(part) for part in record.parts]
     if plan["share"]:
         alike = map_similarity(model, looked_at.inputs, ["cosine"], seed=seed)
-        copies = most_similar(
-            alike.scores(), copies_at_rate(plan["share"], alike.blocks)
-        )
+        copies = most_similar(alike.scores(), number)
         model = share(model, copies)
         probes["copies"] = {str(block): source for block, source in copies.items()}
     return model, probes
