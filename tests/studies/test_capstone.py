@@ -144,6 +144,14 @@ def test_an_ingredient_is_as_strong_in_every_arm(budget):
         assert pruned == taken(alike, scale)[0]
 
 
+def test_rates_by_block_warm_up_in_the_same_share_of_both_trainings():
+    for arm in STUDY.arms("full"):
+        first, further = arm.spec["base"]["train"], arm.spec["train"]
+        shares = [train["warmup_steps"] / train["steps"] for train in (first, further)]
+        assert shares[0] == pytest.approx(shares[1], rel=0.06)
+        assert 10 * shares[1] < 0.25  # the largest ratio
+
+
 def test_labels_tell_the_arms_apart():
     arms = STUDY.arms("full")
     assert len({arm.label for arm in arms}) == len(arms)

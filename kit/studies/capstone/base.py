@@ -157,12 +157,16 @@ def first_training(combination: Collection[str], scale: Scale) -> TrainConfig:
 
 
 def further_training(first: TrainConfig, scale: Scale) -> TrainConfig:
-    """How it is trained further, from a third of its rate down to nothing."""
+    """How it is trained further, from a third of its rate down to nothing.
+
+    Its warm-up has the same share of the steps: a ratio of ten makes it ten times as
+    long.
+    """
     return replace(
         first,
         steps=scale.further,
         learning_rate=first.learning_rate * FURTHER,
-        warmup_steps=max(1, scale.further // 20),
+        warmup_steps=max(1, first.warmup_steps * scale.further // first.steps),
         final_learning_rate=0.0,
         evaluate_every=scale.further,
     )
