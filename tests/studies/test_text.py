@@ -9,7 +9,8 @@ from kit.data.corpora import Corpus
 from kit.data.masked import MaskedTextTask
 from kit.data.text import TextTask
 from kit.errors import KitError
-from kit.studies import text, training
+from kit.studies import dense, text, training
+from kit.studies.capstone import cells
 from kit.training import TrainConfig
 
 TRAIN = TrainConfig(steps=20, batch_size=4, warmup_steps=1, evaluate_every=20)
@@ -43,14 +44,24 @@ def test_windows_drawn_at_random_have_no_passes(steps):
 
 
 def test_a_worker_checks_before_it_compiles(steps, monkeypatch):
-    task = TextTask(SHORT, context_length=8, sampling="epoch", validation_fraction=0.3)
-    monkeypatch.setattr(training, "task_from_spec", lambda spec: task)
-    monkeypatch.setattr(training, "Trainer", None)
-    model = text_model(task)
-    train = replace(TRAIN, steps=steps, evaluate_every=steps)
-    spec = {"model": model, "task": {}, "train": train.to_dict()}
+    spec = too_long(training, steps, monkeypatch)
     with pytest.raises(KitError, match="too short"):
         training.prepare(spec)
+
+
+def test_so_does_one_of_the_capstone(steps, monkeypatch):
+    spec = too_long(dense, steps, monkeypatch)
+    with pytest.raises(KitError, match="too short"):
+        cells.prepare({"kind": "combined", "base": spec, "plan": {}, "train": {}})
+
+
+def too_long(module, steps, monkeypatch):
+    """What to train for longer than a text lasts, where nothing can be trained."""
+    task = TextTask(SHORT, context_length=8, sampling="epoch", validation_fraction=0.3)
+    monkeypatch.setattr(module, "task_from_spec", lambda spec: task)
+    monkeypatch.setattr(module, "Trainer", None)
+    train = replace(TRAIN, steps=steps, evaluate_every=steps)
+    return {"model": text_model(task), "task": {}, "train": train.to_dict()}
 
 
 def text_model(task):

@@ -13,6 +13,7 @@ from kit.pruning import Calibration, prune
 from kit.sharing import copies_at_rate, map_similarity, most_similar, share
 from kit.studies import training
 from kit.studies.dense import Dense, Progress, Result, Trained
+from kit.studies.text import check_passes
 from kit.training import Scorer, TrainConfig
 from kit.training.continued import ContinuedTrainer
 
@@ -22,11 +23,17 @@ TIMED = 3  # times that held-out text is read against the clock; the fastest cou
 
 
 def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
-    """What all seeds share; the returned function does one seed."""
+    """What all seeds share; the returned function does one seed.
+
+    Raises:
+        KitError: The first training is more passes over the text than the study says.
+    """
     if spec["kind"] == "first":
         return training.prepare(spec)
     plan = {**spec["plan"], "train": spec["train"]}
-    return Dense("capstone", spec["base"]).take_apart(combined, plan)
+    dense = Dense("capstone", spec["base"])
+    check_passes(dense.task, dense.train)
+    return dense.take_apart(combined, plan)
 
 
 def combined(trained: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
