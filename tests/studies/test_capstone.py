@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from imagined import Watched
 from imagined_capstone import EFFECTS, FIGHTS, cells, imagined_rows, judged, loss
+from scipy.special import stdtrit
 
 from kit.config import ModelConfig
 from kit.counts import parameter_counts
@@ -32,7 +33,7 @@ from kit.studies.capstone.base import (
 )
 from kit.studies.capstone.claims import beyond_the_sum, interaction
 from kit.studies.capstone.drawing import draw
-from kit.studies.capstone.sentences import weighted
+from kit.studies.capstone.sentences import interactions, weighted
 from kit.studies.results import Results
 from kit.studies.search import SEARCH
 from kit.studies.verdicts import judge, judge_study
@@ -192,13 +193,14 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
         results = Results(rows, "full")
         return STUDY.in_short(results, judge(STUDY.claims, results))
 
-    alone, both, whole, size, still_open = told(claimed)
+    alone, both, whole, size, control, still_open = told(claimed)
     assert "ends at 4.000" in alone and "-0.100 for rates by block" in alone
     assert "SAS-P blocks and no positions (+0.080)" in both and " fight" in both
     assert f"{loss('all') - loss('plain'):+.3f}" in whole
     assert f"add up to {sum(EFFECTS.values()):+.3f}" in whole
-    assert "+0.100 without rates by block" in whole
-    assert "37% fewer parameters" in size and "differs from theirs by +0.200" in size
+    assert "+0.100 (rates by block)" in whole
+    assert size.count("37% fewer") == size.count("add up to 37%") == 2
+    assert "32% fewer parameters" in control and "0.200 higher than" in control
     assert still_open == "No claim is left open."
     assert len(told([])) == 1
 
@@ -219,13 +221,37 @@ def test_the_heat_map_has_effects_on_its_diagonal_and_fights_below(claimed):
     assert np.isnan(grid[np.triu_indices(5, 1)]).all()
 
 
-def test_a_run_that_diverged_is_no_number_and_no_point(claimed):
-    lost = [
+def without_seed_1(rows, *arms):
+    return [
         replace(row, status="diverged", metrics={})
-        if row.arm == "shared" and row.seed == 1
+        if row.arm in arms and row.seed == 1
         else row
-        for row in claimed
+        for row in rows
     ]
+
+
+def test_sentences_name_what_diverged_and_leave_out_what_rests_on_it(claimed):
+    rows = without_seed_1(claimed, "shared", "all")
+    results = Results(rows, "full")
+    told = STUDY.in_short(results, judge(STUDY.claims, results))
+    alone, both, lost, still_open = told
+    assert "for SAS-P blocks" in alone and "shared" not in alone
+    assert "for 4 of 6 pairs" in both and "shared" not in both
+    assert "shared (1 of 5), all (1 of 5)." in lost
+    assert "diverged" in still_open and "A4" in still_open
+
+
+def test_intervals_of_ten_pairs_are_as_wide_as_ten_tests_need(claimed):
+    """Else one of ten would often miss zero where nothing fights."""
+    results = Results(claimed, "full")
+    for pair, found in interactions(results).items():
+        one = weighted(results, interaction(pair))
+        wider = stdtrit(4, 1 - 0.025 / 10) / stdtrit(4, 1 - 0.025)
+        assert found.high - found.low == pytest.approx(wider * (one.high - one.low))
+
+
+def test_a_run_that_diverged_is_no_number_and_no_point(claimed):
+    lost = without_seed_1(claimed, "shared")
     verdicts = judged(lost)
     assert verdicts["A4"].verdict == verdicts["B4"].verdict == "undecided"
     assert verdicts["A5"].verdict == "reproduced"

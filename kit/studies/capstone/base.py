@@ -25,7 +25,7 @@ INGREDIENTS = {
     POSITIONS: "no positions",
     RATES: "rates by block",
     SHARED: f"{100 * SHARE:g} % of the maps shared",
-    PRUNED: f"{100 * SPARSITY:g} % of the blocks pruned",
+    PRUNED: f"{100 * SPARSITY:g} % pruned",
 }
 """What arms are made of, in this order, and what labels call it."""
 TRAINED = (SIMPLIFIED, POSITIONS, RATES)  # these a model is trained with from the start
