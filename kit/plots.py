@@ -224,6 +224,7 @@ def heatmap(
     limits: tuple[float, float] | None = None,
     diverging: bool = False,
     form: str | None = None,
+    spreads: Any = None,
     title: str = "",
 ) -> Picture:
     """A matrix as colours, with its numbers where there is room for them.
@@ -235,6 +236,8 @@ def heatmap(
         limits: Values of the first and last colour.
         diverging: Colours around zero, for values of both signs.
         form: Format of the numbers in the cells; None writes none.
+        spreads: How far each number is sure, of the same shape, written below it as
+            ± in the same format; what is not finite is left out.
     """
     grid = np.asarray(values, dtype=float)
     height = 1.1 + 0.34 * max(grid.shape[0], 3)
@@ -256,17 +259,22 @@ def heatmap(
     ax.set(xlabel=column_label, ylabel=row_label, title=title)
     figure.colorbar(image, label=label)
     if form:
-        _write_numbers(ax, image, grid, form)
+        around = np.full(grid.shape, np.nan) if spreads is None else np.asarray(spreads)
+        _write_numbers(ax, image, grid, around, form)
     return figure
 
 
-def _write_numbers(ax: Axes, image: Any, grid: np.ndarray, form: str) -> None:
+def _write_numbers(
+    ax: Axes, image: Any, grid: np.ndarray, around: np.ndarray, form: str
+) -> None:
     for (row, column), value in np.ndenumerate(grid):
         if np.isfinite(value):
             red, green, blue, _ = image.cmap(image.norm(value))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
             color = "white" if dark else "black"
             text = f"{value:{form}}"
+            if np.isfinite(spread := around[row, column]):
+                text += f"\n±{spread:{form.lstrip('+')}}"
             ax.text(
                 column, row, text, ha="center", va="center", color=color, fontsize=8
             )

@@ -95,6 +95,13 @@ def test_heatmap_writes_the_numbers_and_centres_diverging_colours():
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["x", "y"]
 
 
+def test_heatmap_writes_below_a_number_how_sure_it_is():
+    spreads = [[0.3, np.inf], [0.1, np.nan]]
+    figure = plots.heatmap([[1, 2], [None, 3]], form="+.1f", spreads=spreads)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["+1.0\n±0.3", "+2.0", "+3.0"]
+
+
 def test_verdict_strip_tells_verdicts_apart_without_colour():
     results = Results([run(seed=seed) for seed in range(3)])
     bounds = {"C1": 0.4, "C2": 0.6}

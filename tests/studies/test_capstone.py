@@ -219,6 +219,8 @@ def test_the_heat_map_has_effects_on_its_diagonal_and_fights_below(claimed):
     np.testing.assert_allclose(np.diag(grid), list(EFFECTS.values()), atol=1e-3)
     assert grid[1, 0] == pytest.approx(FIGHTS[pairs()[0]], abs=1e-3)
     assert np.isnan(grid[np.triu_indices(5, 1)]).all()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert len(texts) == 15 and all("\n±0.00" in text for text in texts)
 
 
 def without_seed_1(rows, *arms):

@@ -6,8 +6,8 @@ from kit import plots
 from kit.panels import point_panels
 from kit.studies.capstone.arms import HALF, HALF_WORDS
 from kit.studies.capstone.base import INGREDIENTS, name_of, pairs, without
-from kit.studies.capstone.claims import ALL, PLAIN, interaction
-from kit.studies.capstone.sentences import weighted
+from kit.studies.capstone.claims import ALL, PLAIN
+from kit.studies.capstone.sentences import interactions, weighted
 from kit.studies.results import Results
 from kit.studies.study import Figure
 
@@ -31,16 +31,18 @@ def draw(results: Results) -> list[Figure]:
 def _interactions(results: Results) -> list[Figure]:
     """Effects alone on the diagonal, and what pairs add to their sum below it."""
     names = list(INGREDIENTS)
-    grid = np.full((len(names), len(names)), np.nan)
-    for place, name in enumerate(names):
-        effect = weighted(results, {name: 1, PLAIN: -1})
-        grid[place, place] = effect.estimate if effect else np.nan
-    for first, second in pairs():
-        found = weighted(results, interaction((first, second)))
-        if found:
-            grid[names.index(second), names.index(first)] = found.estimate
-    if np.isnan(grid[np.tril_indices(len(names), -1)]).all():
+    grid, spreads = np.full((2, len(names), len(names)), np.nan)
+    cells = {
+        (names.index(second), names.index(first)): found
+        for (first, second), found in interactions(results).items()
+    }
+    if not cells:
         return []
+    for place, name in enumerate(names):
+        if effect := weighted(results, {name: 1, PLAIN: -1}):
+            cells[place, place] = effect
+    for cell, found in cells.items():
+        grid[cell], spreads[cell] = found.estimate, found.high - found.estimate
     picture = plots.heatmap(
         grid,
         list(SHORT.values()),
@@ -48,11 +50,15 @@ def _interactions(results: Results) -> list[Figure]:
         label="nats per token",
         diverging=True,
         form="+z.3f",
+        spreads=spreads,
     )
     caption = (
         "On the diagonal, what each ingredient alone changes the loss by. Below it, "
         "what two change beyond the sum of their effects alone: red pairs fight, blue "
-        "ones help each other. Means over seeds."
+        "ones help each other. Means over seeds, and how far the 95 % interval goes to "
+        "both sides; those of pairs hold for all pairs at once. Where ± is the larger "
+        "number, chance alone may have made the other. Blank: not run, or a run "
+        "diverged."
     )
     return [Figure("interactions", caption, picture)]
 
@@ -79,7 +85,8 @@ def _planes(results: Results) -> list[Figure]:
     picture = point_panels(panels, x_label="thousands", y_label=NATS)
     caption = (
         "What a model costs, and what it is worth: each point is an arm, the mean over "
-        "its seeds. Down and left is better. Every arm was trained on as many tokens."
+        "its seeds. Down and left is better. Every arm was trained on as many tokens. "
+        "An arm of which a run diverged has no point."
     )
     return [Figure("plane", caption, picture)]
 
@@ -107,7 +114,8 @@ def _losses(results: Results) -> list[Figure]:
         results, "loss", label=NATS, limits=limits, names=names
     )
     caption = (
-        "Final held-out loss of every arm. A point is a seed. The axis does not start "
-        "at zero."
+        "Final held-out loss of every arm: a point is a seed, a line the 95 % interval "
+        "of the mean, a cross at the left edge a run that diverged and is in no mean. "
+        "The axis does not start at zero."
     )
     return [Figure("losses", caption, picture)]
