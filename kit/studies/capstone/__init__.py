@@ -40,7 +40,8 @@ written down before the first run. *Reproduced* only means that we were right.
 **What adds up.** The effect of an ingredient is the loss with it minus the loss
 without, in nats per token, seed by seed. Two add up when the effect of both is the sum
 of their effects. The interaction is what is left: above zero they fight, below zero
-they help each other.
+they help each other. All of this is so in nats: where effects add up, they multiply the
+perplexity, and on another scale other pairs may fight.
 
 **Set-up.** The plain model is that of `simplify`: Pre-LN with ReLU, RMSNorm and learned
 positions, {blocks} blocks of width {width}, on the offline text as byte pairs. The
@@ -67,10 +68,13 @@ together, and has had a learning-rate search of its own.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
-the other side, else *undecided*. Claims that are tested together are corrected for it
-(Holm).
+the other side, else *undecided*. Seeds are paired: the runs of one read the same text
+in the same order. Claims that are tested together are corrected for it (Holm). All ten
+pairs are told at once, by intervals that are corrected too (Bonferroni).
 
-**What it leaves open.** One model, one text, one strength of each ingredient. Tokens
+**What it leaves open.** One model, one text, one strength of each ingredient. A rate
+that a search on one seed and a coarse grid has missed is part of an interaction, as if
+it were a fight, and no interval over seeds knows of it. Tokens
 per second are those of reading held-out text on one core, without XLA.
 
 **What it costs.** {cost}
