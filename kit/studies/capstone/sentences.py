@@ -142,7 +142,7 @@ def _size(results: Results) -> str:
             f"{1 - whole.estimate / plain.estimate:.0%} fewer {words}, where the "
             f"savings alone add up to {sum(known) / plain.estimate:.0%}"
         )
-    return f"All five have {', and '.join(told)}."
+    return f"Beside the plain model, all five have {', and '.join(told)}."
 
 
 def _control(results: Results) -> str:
