@@ -42,6 +42,7 @@ TEXT: dict[str, Any] = {
 
 LARGEST_FILE = 2**20  # bytes
 MOST_BLOCKS = 64
+MOST_MODELS = 20  # more would keep the judge busy, and say little more
 READ = 256  # training windows that are handed over, and that are kept back
 DRAWN = 50_000  # the seed that the training text is shuffled with
 ROWS = 64  # windows that are read together
@@ -143,16 +144,23 @@ def read(folder: str | Path) -> list[Saved]:
     """What lies in a folder, by name.
 
     Raises:
-        KitError: There is nothing, half of something, or a file that is too large.
+        KitError: There is nothing, too much, half of something, or a file that is too
+            large.
 
     Example:
         >>> read(new_folder())
         Traceback (most recent call last):
         ...
-        kit.errors.KitError: no model was handed in. Save one for each seed.
+        kit.errors.KitError: no model was handed in: the folder has no file ...
     """
     found = []
-    for path in sorted(Path(folder).glob("*.safetensors")):
+    paths = sorted(Path(folder).glob("*.safetensors"))
+    if len(paths) > MOST_MODELS:
+        raise KitError(
+            f"{len(paths)} models were handed in, more than {MOST_MODELS}",
+            "Hand in one for each seed, and no checkpoints of the way there",
+        )
+    for path in paths:
         parts = []
         for file in (path.with_suffix(".json"), path):
             if not file.is_file():
@@ -166,7 +174,13 @@ def read(folder: str | Path) -> list[Saved]:
             parts.append(file.read_bytes())
         found.append(Saved(path.stem, *parts))
     if not found:
-        raise KitError("no model was handed in", "Save one for each seed")
+        raise KitError(
+            "no model was handed in: the folder has no file that ends in .safetensors",
+            "Save one for each seed with kit.defence.save",
+        )
+    configs = {path.stem for path in Path(folder).glob("seed-*.json")}
+    if alone := configs - {path.stem for path in paths}:
+        raise KitError(f"{min(alone)}.safetensors is missing", "Hand in both files")
     return found
 
 
@@ -243,11 +257,18 @@ def distance(a: Saved, b: Saved) -> float:
     return float(np.sqrt(np.mean((_losses(a)[0] - _losses(b)[0]) ** 2)))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=MOST_MODELS)
 def _losses(saved: Saved) -> tuple[np.ndarray, ...]:
     model = _built(saved)
     judged, (train, held_out) = windows()[1], kept_back()
-    return tuple(losses_of(model, part) for part in (judged, held_out, train))
+    found = tuple(losses_of(model, part) for part in (judged, held_out, train))
+    if not all(np.isfinite(part).all() for part in found):
+        raise KitError(
+            f"{saved.name} has a loss that is no finite number: its weights are too "
+            "large to compute with",
+            "Look at how it was trained",
+        )
+    return found
 
 
 def losses_of(model: "Transformer", tokens: np.ndarray) -> np.ndarray:
@@ -274,19 +295,32 @@ def _built(saved: Saved) -> "Transformer":
     if size_of(saved) > LARGEST_FILE:  # such a model would not even be built
         raise KitError(f"{saved.name} is far too large", "Make it smaller")
     config, weights = opened(saved)
-    model = build(config, seed=None)
-    named = named_weights(model)
-    shapes = {name: tuple(variable.shape) for name, variable in named.items()}
-    if shapes != {name: array.shape for name, array in weights.items()}:
+    try:
+        model = build(config, seed=None)
+    except Exception as error:  # what Keras has against it is a fault of the config
         raise KitError(
-            f"the weights of {saved.name} are not those of its config",
+            f"a model cannot be built from {saved.name}.json: {str(error)[:200]}",
+            "Save model.config.to_dict()",
+        ) from error
+    named = named_weights(model)
+    wanted = {name: tuple(variable.shape) for name, variable in named.items()}
+    there = {name: array.shape for name, array in weights.items()}
+    differ = {n for n in {*wanted, *there} if wanted.get(n) != there.get(n)}
+    if differ:
+        name = min(differ)
+        raise KitError(
+            f"the weights of {saved.name} are not those of its config: {name!r} has "
+            f"the shape {there.get(name, 'of nothing')} in the file and "
+            f"{wanted.get(name, 'of nothing')} in the model",
             "Save both from the same model",
         )
     for name, array in weights.items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        with np.errstate(over="ignore"):
+            values = array.astype("float32")
+        if array.dtype.kind != "f" or not np.isfinite(values).all():
             raise KitError(
                 f"{saved.name} has weights in {name} that are no finite numbers",
                 "Look at how it was trained",
             )
-        named[name].assign(array.astype("float32"))
+        named[name].assign(values)
     return model

@@ -82,7 +82,8 @@ def enough_seeds(folder: str, claim: np.ndarray) -> str:
     if SEEDS <= len(different) == len(models):
         return ""
     return (
-        f"{len(models)} models, {len(different)} of them different; at least {SEEDS} "
+        f"{len(models)} model{'s' * (len(models) > 1)}, {len(different)} of them "
+        f"different; at least {SEEDS} "
         "that were trained with seeds of their own are needed"
     )
 

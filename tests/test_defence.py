@@ -58,6 +58,7 @@ def test_the_statement_says_what_the_judge_asks():
     cut = f"as {defence.VOCABULARY} byte pairs, in windows of {defence.CONTEXT}"
     assert cut in text
     assert defence.SEEDS == 3 and "at least three models" in text
+    assert f"and at most {defence.MOST_MODELS}" in text
     judged = defence.TEXT["validation_tokens"] // defence.CONTEXT
     stub = find("defence").stub()
     assert f"int32 ({judged}, {defence.CONTEXT + 1})" in stub
@@ -131,7 +132,7 @@ def test_seeds_are_counted_by_what_differs(models, folder, text):
     for name in ("seed-1", "seed-2"):
         for ending in ("json", "safetensors"):
             (folder / f"{name}.{ending}").unlink()
-    assert "1 models" in examination.enough_seeds(folder, NOTHING)
+    assert "1 model, 1 of" in examination.enough_seeds(folder, NOTHING)
     assert examination.follows_from_seeds(folder, NOTHING)
 
 
@@ -189,7 +190,8 @@ def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
     (folder / "seed-0.safetensors").write_bytes(save(more))
     told = examination.within_budget(folder, NOTHING)
     assert "seed-0" in told and "are allowed" in told
-    assert "not those of its config" in examination.readable(folder, NOTHING)
+    told = examination.readable(folder, NOTHING)
+    assert "not those of its config: 'hidden' has the shape (120000,)" in told
 
 
 def test_text_that_was_learnt_by_heart_is_noticed(folder, monkeypatch):
@@ -233,6 +235,14 @@ def broken(saved, case):
             saved.config,
             save(weights | {first: weights[first] * np.nan}),
         ),
+        "too large for float32": (
+            saved.config,
+            save({k: np.full(w.shape, 1e300) for k, w in weights.items()}),
+        ),
+        "too large to compute with": (
+            saved.config,
+            save({k: np.full(w.shape, 1e38, "float32") for k, w in weights.items()}),
+        ),
         "whole numbers": (
             saved.config,
             save(weights | {first: np.ones(weights[first].shape, "int32")}),
@@ -249,7 +259,8 @@ def broken(saved, case):
         *("no JSON", "deep JSON", "a list", "an unknown field", "another vocabulary"),
         *("thousands of blocks", "a huge width", "weights that end early"),
         *("a huge header", "a pickle", "a weight too few", "another shape"),
-        *("not a number", "whole numbers"),
+        *("not a number", "too large for float32", "too large to compute with"),
+        "whole numbers",
     ],
 )
 def test_what_cannot_be_judged_is_a_fault_and_no_crash(case, folder, text):
@@ -258,6 +269,29 @@ def test_what_cannot_be_judged_is_a_fault_and_no_crash(case, folder, text):
     (folder / "seed-1.safetensors").write_bytes(bad.weights)
     told = examination.readable(folder, NOTHING)
     assert "seed-1" in told and len(told) < 500
+
+
+def test_more_models_than_anybody_has_seeds_are_not_read(folder):
+    saved = read(folder)[0]
+    for seed in range(3, defence.MOST_MODELS + 1):
+        (folder / f"seed-{seed}.json").write_bytes(saved.config)
+        (folder / f"seed-{seed}.safetensors").write_bytes(saved.weights)
+    assert "21 models were handed in" in examination.readable(folder, NOTHING)
+
+
+def test_what_keras_cannot_build_is_a_fault_of_the_config(folder, text, monkeypatch):
+    def refuse(*_, **__):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("kit.models.build", refuse)
+    told = examination.readable(folder, NOTHING)
+    assert "cannot be built from seed-0.json: by zero" in told
+
+
+def test_weights_without_config_and_config_without_weights_are_told(folder):
+    (folder / "seed-1.safetensors").unlink()
+    told = examination.enough_seeds(folder, NOTHING)
+    assert "seed-1.safetensors is missing" in told
 
 
 def test_half_a_model_and_a_file_too_large_are_told(folder):

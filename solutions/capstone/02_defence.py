@@ -17,7 +17,8 @@
 # - **The text** is the documentation that the kit comes with, as 512 byte pairs, in
 #   windows of 64. Its last tenth is held out, and no model may be trained on it.
 # - **The budget** is 120,000 parameters for a model, everything counted.
-# - **Seeds**: at least three models, each trained with a seed of its own.
+# - **Seeds**: at least three models and at most 20, each trained with a seed of its
+#   own. Two checkpoints of one run are one seed.
 # - **The claim** is three numbers: the mean held-out loss of your models in nats per
 #   token, and the ends of its 95 % interval over the seeds (Student's).
 #
