@@ -10,6 +10,9 @@
 #
 #     S[l, m] = mean over samples of  a_l · a_m / (‖a_l‖ ‖a_m‖)
 #
+# (It says "attention scores". That these are meant after the softmax is our reading,
+# which fits its numbers.)
+#
 # In a trained model many rows put a good part of their attention into column 0,
 # whatever the text says: the first token is where attention goes when there is nothing
 # to look at, a *sink*. One large number in the same place makes all vectors alike. So

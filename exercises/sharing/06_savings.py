@@ -4,9 +4,10 @@
 # ★★☆☆☆ · about 25 minutes · 3 points
 # · arXiv 2409.14595, section 4, table 3
 #
-# The paper's largest model shares 77 % of its layers, and loses 7 % of its parameters.
-# How do these go together? Count, for layers with grouped heads: `heads` query heads,
-# but only `key_heads` heads of keys and as many of values, all of width `head_dim`.
+# The model that shares most in the paper does so in 77 % of its layers, and loses 7 %
+# of its parameters. How do these go together? Count, for layers with grouped heads:
+# `heads` query heads, but only `key_heads` heads of keys and as many of values, all of
+# width `head_dim`.
 #
 # - A layer that copies has no query and no key matrix. Everything else stays.
 # - To generate text a model remembers keys and values of all earlier tokens, the cache.
