@@ -291,8 +291,11 @@ else:
 #
 # Now the budget: a model may have 120,000 parameters, and the plain one has more. You
 # have three seeds, and as many minutes as you are willing to wait. Choose what to put
-# together. You may also go beyond the list: another width, another share, a longer
-# second training. Then give every model that you compare the same.
+# together. You may also go beyond the list: `scale` sets width, blocks and the steps of
+# both trainings, `SHARE` and `SPARSITY` how much is taken. Change them in the cell that
+# defines `put_together`, before anything else there, and run it again: that forgets all
+# models made before, which would else be taken for those that you ask for now. Then
+# give every model that you compare the same.
 
 # %%
 mine = ("simplified", "no-positions", "block-rates", "shared", "pruned")  # your choice
