@@ -171,9 +171,7 @@ def test_another_number_of_copies_cannot_be_compared(claimed):
     ]
     found = judged(rows)["S5"]
     assert found.verdict == "undecided"
-    assert (
-        "2.3 blocks copy on average in the one and 3.0 in the other" in found.sentence
-    )
+    assert "2.3 blocks copy on average in the one and 3 in the other" in found.sentence
 
 
 def test_quick_answers_what_its_arms_can():
@@ -223,6 +221,14 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
     assert headline == paper.remark()
     assert still_open.endswith(": C2c, C6c.")
     assert len(told([])) == 2  # the paper's own numbers, and what is open
+    none_copies = [
+        replace(row, metrics=row.metrics | {"copied": 0})
+        if row.arm == "text-40-gap"
+        else row
+        for row in claimed
+    ]
+    assert "blocks copy)" not in choices
+    assert "above the largest gap, in groups (0 blocks copy)" in told(none_copies)[3]
 
 
 def test_the_smoke_budget_is_judged_although_it_has_one_seed():

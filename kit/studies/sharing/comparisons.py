@@ -8,6 +8,7 @@ from kit.studies.claim import Test
 from kit.studies.claims import AllOf, Custom, Difference, Value
 from kit.studies.findings import UNDECIDED, Finding, not_run
 from kit.studies.results import Results
+from kit.studies.sharing.arms import MAIN
 from kit.studies.sharing.paper import remark
 from kit.studies.sharing.real import CHECKPOINT
 
@@ -96,6 +97,19 @@ class Remarked:
         return replace(found, sentence=f"{found.sentence} {remark()}")
 
 
+def mean_copied(results: Results, arm: str) -> float:
+    """How many blocks of an arm copy, on average over its seeds."""
+    return fmean(n or 0.0 for n in results.values(arm, "copied").values())
+
+
+def named_with_number(results: Results, arm: str, words: str) -> str:
+    """The words for an arm, with how many blocks copy if not as many as in `MAIN`."""
+    known = "copied" in results.metrics and results.of(MAIN) and results.of(arm)
+    if not known or mean_copied(results, arm) == mean_copied(results, MAIN):
+        return words
+    return f"{words} ({mean_copied(results, arm):.2g} blocks copy)"
+
+
 @dataclass(frozen=True)
 class SameNumber:
     """Two arms are compared, if as many of their blocks copy.
@@ -112,14 +126,13 @@ class SameNumber:
         if not isinstance(difference, Difference) or not found.runs:
             return found
         numbers = [
-            fmean(n or 0.0 for n in results.values(arm, "copied").values())
-            for arm in (difference.arm, difference.minus)
+            mean_copied(results, arm) for arm in (difference.arm, difference.minus)
         ]
         if numbers[0] == numbers[1]:
             return found
         sentence = (
-            f"{found.sentence} But {numbers[0]:.1f} blocks copy on average in the one "
-            f"and {numbers[1]:.1f} in the other, so this cannot tell."
+            f"{found.sentence} But {numbers[0]:.2g} blocks copy on average in the one "
+            f"and {numbers[1]:.2g} in the other, so this cannot tell."
         )
         return replace(
             found,

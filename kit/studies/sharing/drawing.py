@@ -9,6 +9,7 @@ from kit.panels import line_panels, point_panels
 from kit.studies.results import Results, Row
 from kit.studies.sharing.arms import ABLATED, LOSS_CHANGES, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
+from kit.studies.sharing.comparisons import named_with_number
 from kit.studies.sharing.heatmaps import MODELS, SHORT, draw_heatmaps
 from kit.studies.sharing.matrices import whole
 from kit.studies.sharing.paper import EFFICIENCY, LISTS
@@ -202,8 +203,9 @@ def _columns(results: Results, arms: list[str], metric: str) -> np.ndarray:
 
 def _bars(results: Results) -> list[Figure]:
     """Final losses of what is compared, a figure for each question."""
+    rules = {a: named_with_number(results, a, words) for a, words in SELECTED.items()}
     asked: dict[str, tuple[Mapping[str, str], str]] = {
-        "selection": (SELECTED, "Which blocks copy, at 2/5"),
+        "selection": (rules, "Which blocks copy, at 2/5"),
         "losses": (LOSSES, "What the student learns from, at 2/5"),
         "scratch": (ORIGINS, "Is the trained model needed? At 2/5 shared"),
         "small": (SMALL, "The smaller model, with the paper's blocks"),

@@ -6,6 +6,7 @@ from statistics import fmean
 from kit.studies.results import Results
 from kit.studies.sharing.arms import ABLATED, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
+from kit.studies.sharing.comparisons import named_with_number
 from kit.studies.sharing.paper import remark
 from kit.studies.verdicts import Verdict, still_open
 
@@ -76,7 +77,7 @@ def _choices(results: Results) -> str:
     arms = {MAIN: RULES["list"]}
     arms |= {f"text-{ABLATED}-{r}": words for r, words in RULES.items() if r != "list"}
     found = {
-        words: value
+        named_with_number(results, arm, words): value
         for arm, words in arms.items()
         if (value := _mean(results, arm, "loss")) is not None
     }
