@@ -48,6 +48,7 @@ DRAWN = 50_000  # the seed that the training text is shuffled with
 ROWS = 64  # windows that are read together
 # In nats. Claims are rounded to three decimals; backends differ by a hundredth of that.
 MEAN_OFF, HALF_OFF = 1e-3, 2e-3
+LEARNT = 0.1  # nats, by which models have to be better than guessing: log 512
 KNOWN = 0.3  # text that nobody trained on is not read so much better than other text
 # In nats, root mean square over windows: models that count pairs in overlapping pieces
 # of the text are 0.09 apart, and copies whose logits have a noise of 0.01 are 0.001.

@@ -13,9 +13,11 @@ from kit.defence import (
     COPY,
     HALF_OFF,
     KNOWN,
+    LEARNT,
     MEAN_OFF,
     PARAMETERS,
     SEEDS,
+    VOCABULARY,
     Saved,
     config_of,
     distance,
@@ -85,6 +87,18 @@ def enough_seeds(folder: str, claim: np.ndarray) -> str:
         f"{len(models)} model{'s' * (len(models) > 1)}, {len(different)} of them "
         f"different; at least {SEEDS} "
         "that were trained with seeds of their own are needed"
+    )
+
+
+@_told
+def learnt(folder: str, claim: np.ndarray) -> str:
+    """The models are better than a guess among all tokens."""
+    mean, guess = losses(read(folder))[:, 0].mean(), float(np.log(VOCABULARY))
+    if mean <= guess - LEARNT:
+        return ""
+    return (
+        f"your models have a loss of {mean:.3f}, and a guess among all {VOCABULARY} "
+        f"tokens has {guess:.3f}: they have learnt nothing yet"
     )
 
 

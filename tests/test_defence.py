@@ -194,6 +194,14 @@ def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
     assert "not those of its config: 'hidden' has the shape (120000,)" in told
 
 
+def test_models_that_guess_have_nothing_to_defend(folder, monkeypatch):
+    guess = np.log(defence.VOCABULARY)
+    for loss, told in ((guess + 0.2, True), (guess - 0.05, True), (5.0, False)):
+        found = np.full((3, 3), loss)
+        monkeypatch.setattr(examination, "losses", lambda models, found=found: found)
+        assert ("learnt nothing" in examination.learnt(folder, NOTHING)) == told
+
+
 def test_text_that_was_learnt_by_heart_is_noticed(folder, monkeypatch):
     for *measured, known in (
         (3.0, 3.1, 5.0, True),  # all of the held-out text

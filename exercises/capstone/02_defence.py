@@ -1,7 +1,7 @@
 # %% [markdown]
 # ## Defend it
 #
-# ★★★★☆ · about 60 minutes · 6 points
+# ★★★★☆ · about 60 minutes · 7 points
 # · all five papers, together
 #
 # Make the best model of text that you can within a budget, and say how good it is. You
@@ -12,6 +12,8 @@
 # - **The budget** is 120,000 parameters for a model, everything counted.
 # - **Seeds**: at least three models and at most 20, each trained with a seed of its
 #   own. Two checkpoints of one run are one seed.
+# - **Something learnt**: a model that guesses has a loss of log 512, 6.24 nats. Yours
+#   have to be better than that by 0.1.
 # - **The claim** is three numbers: the mean held-out loss of your models in nats per
 #   token, and the ends of its 95 % interval over the seeds (Student's).
 #

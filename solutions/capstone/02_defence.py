@@ -7,7 +7,7 @@
 # prerequisites = ["interaction", "parameters"]
 # difficulty = 4
 # minutes = 60
-# points = 6
+# points = 7
 # ///
 
 # %% statement [markdown]
@@ -19,6 +19,8 @@
 # - **The budget** is 120,000 parameters for a model, everything counted.
 # - **Seeds**: at least three models and at most 20, each trained with a seed of its
 #   own. Two checkpoints of one run are one seed.
+# - **Something learnt**: a model that guesses has a loss of log 512, 6.24 nats. Yours
+#   have to be better than that by 0.1.
 # - **The claim** is three numbers: the mean held-out loss of your models in nats per
 #   token, and the ends of its 95 % interval over the seeds (Student's).
 #
@@ -198,6 +200,14 @@ def defence(folder, train, held_out):
     return 3.2, 3.1, 3.3
 
 
+# %% wrong answer="never trained" caught_by="learnt"
+# Your models guess: they are no better than if every token were as likely as any other.
+# Train them before you hand them in.
+def counted(windows, kinds):
+    table = np.random.default_rng(len(windows)).normal(0, 0.3, (kinds, 512))
+    return table - np.log(np.exp(table).sum(axis=1))[:, None]
+
+
 # %% wrong answer="one seed" caught_by="seeds"
 # You hand in a single model. Another seed would have given another number, and nobody
 # can tell from one of them by how much.
@@ -301,6 +311,12 @@ def budget(rng):
 def seeds(rng):
     """three seeds or more"""
     yield from examined(examination.enough_seeds)
+
+
+@check(**EXACT)
+def learnt(rng):
+    """better than a guess among all tokens"""
+    yield from examined(examination.learnt)
 
 
 @check(**EXACT)
