@@ -106,8 +106,8 @@ def _read_model(path: Path) -> Transformer:
     if not isinstance(model, Transformer):
         raise KitError(
             f"{path} holds a {type(model).__name__}, not a kit model",
-            "Give one that kit.models.build made; others go by way of "
-            "kit.pruning.FunctionalModel in Python",
+            "Give one that kit.models.build made; others can be pruned, not shared, "
+            "in Python, by way of kit.pruning.FunctionalModel",
         )
     return model
 

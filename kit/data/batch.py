@@ -95,11 +95,12 @@ def token_metrics(scores: Scores, targets: np.ndarray) -> dict[str, float]:
 
 def generator(seed: int, position: int) -> np.random.Generator:
     """A counter-based random generator: the same for the same seed and position."""
-    if not 0 <= min(seed, position) <= max(seed, position) < 2**64:
-        raise KitError(
-            f"seed={seed} or step={position} is not from 0 to 2^64 - 1",
-            "Use a smaller number, from 0 up",
-        )
+    for name, value in (("seed", seed), ("step", position)):
+        if not 0 <= value < 2**64:
+            raise KitError(
+                f"{name}={value} is not from 0 to 2^64 - 1",
+                f"Use a {name} from 0 up" if value < 0 else f"Use a smaller {name}",
+            )
     return np.random.Generator(
         np.random.Philox(key=np.array([seed, position], "uint64"))
     )

@@ -189,6 +189,7 @@ def plain_keras(path):
         ("sea.txt", "cannot be read as a Keras model"),
         ("half.keras", "cannot be read as a Keras model"),
         ("plain.keras", "holds a Sequential, not a kit model"),
+        ("plain.keras", "others can be pruned, not shared"),
         (".", "is no file"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_shared_model_is_shared_again(folder):
         (["--blocks", "0"], "has none before it"),
         (["--blocks", "1;2"], "'1;2' is no list of blocks"),
         (["--blocks", "²"], "'²' is no list of blocks"),
-        (["--seed", "-1"], "seed=-1"),
+        (["--seed", "-1"], "error: seed=-1 is not from 0 to 2^64 - 1. Use a seed from"),
         (["--seed", "99999999999999999999999"], "is not from 0 to 2^64 - 1"),
         (["--batch-size", str(10**18)], "this does not fit into memory (Unable"),
         (["--labels", "both"], "labels 'both'"),
