@@ -12,7 +12,7 @@ from typing import Any
 from kit.compression.models import MODEL, TOKENIZER
 from kit.data.tokenizers import Tokenizer, write_tokenizer
 from kit.errors import KitError
-from kit.models import Transformer
+from kit.models import Transformer, transplant
 from kit.studies.results import plain
 
 RECORD, PAGE = "record.json", "page.html"
@@ -74,7 +74,8 @@ def save(
 
     Args:
         folder: Made if it is missing.
-        model: Loads again with `keras.saving.load_model` after `import kit`.
+        model: Loads again with `keras.saving.load_model` after `import kit`;
+            without the optimizer that trained it.
         tokenizer: Goes beside it, so that a command finds it again.
         record: Plain data; what is not finite is written as null.
 
@@ -91,6 +92,8 @@ def save(
         ['model.keras', 'record.json']
     """
     with staged(folder) as new:
+        if model.compiled:  # an optimizer's state is twice as large as the weights
+            model = transplant(model, model.config)
         model.save(new / MODEL)
         if tokenizer is not None:
             write_tokenizer(tokenizer, new / TOKENIZER)

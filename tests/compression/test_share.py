@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -96,6 +97,16 @@ def test_what_it_saves_and_tells_is_what_was_done(folder, capsys):
     assert f"{losses['distilled']:.4f}" in page
     assert (page.count("<figure>"), page.count("<table>")) == (4, 4)
     assert re.findall(r"(?:src|srcset|href)=\"(?!data:)", page) == []
+
+
+@pytest.mark.slow
+def test_a_trained_model_is_saved_without_its_optimizer(folder):
+    few = ["--steps", "2", "--adjust-steps", "1", "--sequences", "2"]
+    assert kit_share("--blocks", "2", *few) == 0
+    model = keras.saving.load_model("small/model.keras")
+    assert not model.compiled
+    record = json.loads(Path("small/record.json").read_text())
+    assert record["after"]["parameters"] == model.count_params()
 
 
 @pytest.mark.slow
