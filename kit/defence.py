@@ -1,8 +1,7 @@
 """A defence: models that somebody saved, a claim about them, and its examination.
 
-What is handed in is data and is never run: for each seed the weights as safetensors and
-the config as JSON, small enough to look at. The judge builds the models itself, and
-computes every number again from text that they were not trained on.
+The judge builds the models itself, and computes every number again from text that they
+were not trained on.
 
 Who learns the held-out windows that are handed over reads them better than others of
 the same part, and is found out. Who trains on *all* of the text that the kit comes with
@@ -16,21 +15,26 @@ from collections.abc import Sequence
 from copy import copy
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit.config import ModelConfig
-from kit.counts import parameter_counts
 from kit.errors import KitError
+from kit.submission import (
+    CONTEXT,
+    LARGEST_FILE,
+    MOST_MODELS,
+    VOCABULARY,
+    Saved,
+    opened,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from kit.data import Batch, TextTask
     from kit.models import Transformer
 
-PARAMETERS = 120_000  # a model may have
 SEEDS = 3  # or more
-CONTEXT, VOCABULARY = 64, 512
 TEXT: dict[str, Any] = {
     "corpus": "docs",
     "tokenizer": {"bpe": VOCABULARY},
@@ -40,9 +44,6 @@ TEXT: dict[str, Any] = {
 }
 """What models read, and what the end of it, which is held out, is cut into."""
 
-LARGEST_FILE = 2**20  # bytes
-MOST_BLOCKS = 64
-MOST_MODELS = 20  # more would keep the judge busy, and say little more
 READ = 256  # training windows that are handed over, and that are kept back
 DRAWN = 50_000  # the seed that the training text is shuffled with
 ROWS = 64  # windows that are read together
@@ -53,23 +54,6 @@ KNOWN = 0.3  # text that nobody trained on is not read so much better than other
 # In nats, root mean square over windows: models that count pairs in overlapping pieces
 # of the text are 0.09 apart, and copies whose logits have a noise of 0.01 are 0.001.
 COPY = 0.01
-
-
-class Saved(NamedTuple):
-    """One model as it was handed in.
-
-    Args:
-        name: Of its two files, without ending.
-        config, weights: Their contents.
-
-    Example:
-        >>> Saved("seed-0", b"{}", b"").name
-        'seed-0'
-    """
-
-    name: str
-    config: bytes
-    weights: bytes
 
 
 @cache
@@ -141,103 +125,6 @@ def save(model: "Transformer", folder: str | Path, seed: int) -> None:
     (path / f"seed-{seed}.json").write_text(config, "utf-8")
 
 
-def read(folder: str | Path) -> list[Saved]:
-    """What lies in a folder, by name.
-
-    Raises:
-        KitError: There is nothing, too much, half of something, or a file that is too
-            large.
-
-    Example:
-        >>> read(new_folder())
-        Traceback (most recent call last):
-        ...
-        kit.errors.KitError: no model was handed in: the folder has no file ...
-    """
-    found = []
-    paths = sorted(Path(folder).glob("*.safetensors"))
-    if len(paths) > MOST_MODELS:
-        raise KitError(
-            f"{len(paths)} models were handed in, more than {MOST_MODELS}",
-            "Hand in one for each seed, and no checkpoints of the way there",
-        )
-    for path in paths:
-        parts = []
-        for file in (path.with_suffix(".json"), path):
-            if not file.is_file():
-                raise KitError(f"{file.name} is missing", "Hand in both files")
-            if file.stat().st_size > LARGEST_FILE:
-                raise KitError(
-                    f"{file.name} has {file.stat().st_size:,} bytes, more than "
-                    f"{LARGEST_FILE:,}",
-                    f"A model may have {PARAMETERS:,} parameters, in float32",
-                )
-            parts.append(file.read_bytes())
-        found.append(Saved(path.stem, *parts))
-    if not found:
-        raise KitError(
-            "no model was handed in: the folder has no file that ends in .safetensors",
-            "Save one for each seed with kit.defence.save",
-        )
-    configs = {path.stem for path in Path(folder).glob("seed-*.json")}
-    if alone := configs - {path.stem for path in paths}:
-        raise KitError(f"{min(alone)}.safetensors is missing", "Hand in both files")
-    return found
-
-
-def config_of(saved: Saved) -> ModelConfig:
-    """The config of a model.
-
-    Raises:
-        KitError: It is no config, or not one for this text.
-    """
-    try:
-        config = ModelConfig.from_dict(json.loads(saved.config))
-    except (ValueError, TypeError, AttributeError, RecursionError, KitError) as error:
-        raise KitError(
-            f"{saved.name}.json is no config of a model: {str(error)[:200]}",
-            "Save model.config.to_dict()",
-        ) from error
-    if (config.vocabulary_size, config.context_length) != (VOCABULARY, CONTEXT):
-        raise KitError(
-            f"{saved.name} has a vocabulary of {config.vocabulary_size} and a context "
-            f"of {config.context_length}, not {VOCABULARY} and {CONTEXT}",
-            "Train on the text of the exercise",
-        )
-    if len(config.blocks) > MOST_BLOCKS:
-        raise KitError(
-            f"{saved.name} has {len(config.blocks)} blocks, more than {MOST_BLOCKS}",
-            "Take fewer",
-        )
-    return config
-
-
-def opened(saved: Saved) -> tuple[ModelConfig, dict[str, np.ndarray]]:
-    """Config and weights of a model.
-
-    Raises:
-        KitError: One of the two cannot be read.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        weights = load(saved.weights)
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise KitError(
-            f"{saved.name}.safetensors cannot be read: {str(error)[:200]}",
-            "Write it with safetensors.numpy.save_file",
-        ) from error
-    return config_of(saved), weights
-
-
-def size_of(saved: Saved) -> int:
-    """Parameters of a model: by its config, or of its file if that holds more."""
-    config, weights = opened(saved)
-    in_file = sum(array.size for array in weights.values())
-    return max(sum(parameter_counts(config).values()), in_file)
-
-
 def losses(models: Sequence[Saved]) -> np.ndarray:
     """(models, 3) The loss on the text that is judged, and on what was kept back of the
     held-out text and of the training text, in nats per token.
@@ -276,6 +163,7 @@ def losses_of(model: "Transformer", tokens: np.ndarray) -> np.ndarray:
     """Loss of a model on each window of tokens; a window is one longer than is read.
 
     Example:
+        >>> from kit.config import ModelConfig
         >>> from kit.models import build
         >>> config = ModelConfig(9, 8, 4, (), "none", initializer_std=0.0)
         >>> losses_of(build(config), np.zeros((2, 9), "int32")).round(3)  # log of 9

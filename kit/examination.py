@@ -15,18 +15,20 @@ from kit.defence import (
     KNOWN,
     LEARNT,
     MEAN_OFF,
-    PARAMETERS,
     SEEDS,
-    VOCABULARY,
-    Saved,
-    config_of,
     distance,
     losses,
-    read,
-    size_of,
 )
 from kit.errors import KitError
 from kit.studies.statistics import mean_interval
+from kit.submission import (
+    PARAMETERS,
+    VOCABULARY,
+    Saved,
+    config_of,
+    read,
+    size_of,
+)
 
 Examine = Callable[[str, np.ndarray], str]
 

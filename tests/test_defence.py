@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from kit import defence, examination
+from kit import defence, examination, submission
 from kit.config import ModelConfig
 from kit.data import Corpus, TextTask
-from kit.defence import Saved, losses, opened, read, size_of
+from kit.defence import losses
 from kit.errors import KitError
 from kit.grading.exercises import find
 from kit.models import build
 from kit.studies.capstone.claims import interaction
 from kit.studies.statistics import mean_interval
+from kit.submission import Saved, opened, read, size_of
 
 CONFIG = ModelConfig.uniform(
     1,
-    vocabulary_size=defence.VOCABULARY,
-    context_length=defence.CONTEXT,
+    vocabulary_size=submission.VOCABULARY,
+    context_length=submission.CONTEXT,
     width=8,
     initializer_std=0.5,
 )
@@ -54,15 +55,15 @@ def folder(models, tmp_path):
 
 def test_the_statement_says_what_the_judge_asks():
     text = " ".join(find("defence").statement_markdown().split())
-    assert f"**The budget** is {defence.PARAMETERS:,} parameters" in text
-    cut = f"as {defence.VOCABULARY} byte pairs, in windows of {defence.CONTEXT}"
+    assert f"**The budget** is {submission.PARAMETERS:,} parameters" in text
+    cut = f"as {submission.VOCABULARY} byte pairs, in windows of {submission.CONTEXT}"
     assert cut in text
     assert defence.SEEDS == 3 and "at least three models" in text
-    assert f"and at most {defence.MOST_MODELS}" in text
-    judged = defence.TEXT["validation_tokens"] // defence.CONTEXT
+    assert f"and at most {submission.MOST_MODELS}" in text
+    judged = defence.TEXT["validation_tokens"] // submission.CONTEXT
     stub = find("defence").stub()
-    assert f"int32 ({judged}, {defence.CONTEXT + 1})" in stub
-    assert f"int32 ({defence.READ}, {defence.CONTEXT + 1})" in stub
+    assert f"int32 ({judged}, {submission.CONTEXT + 1})" in stub
+    assert f"int32 ({defence.READ}, {submission.CONTEXT + 1})" in stub
 
 
 def test_learners_compute_the_interaction_as_the_study_does():
@@ -159,8 +160,8 @@ def test_what_is_kept_back_was_never_handed_over(monkeypatch):
     letters = np.random.default_rng(0).choice([*"abcdefgh"], 90_000)
     text = TextTask(
         Corpus("letters", ("".join(letters),)),
-        context_length=defence.CONTEXT,
-        validation_tokens=64 * defence.CONTEXT,
+        context_length=submission.CONTEXT,
+        validation_tokens=64 * submission.CONTEXT,
         sampling="epoch",
     )
     monkeypatch.setattr(defence, "task", lambda: text)
@@ -175,18 +176,20 @@ def test_what_is_kept_back_was_never_handed_over(monkeypatch):
         whole = set(everything(text._held_out)), set(everything(text._training))
         assert {w.tobytes() for w in held_out} < whole[0]
         assert {w.tobytes() for w in train} < whole[1]
-    assert text.validation_tokens == 64 * defence.CONTEXT
+    assert text.validation_tokens == 64 * submission.CONTEXT
 
 
 def everything(stream):
     """All windows of a part, as bytes."""
-    starts = range(0, len(stream) - defence.CONTEXT, defence.CONTEXT)
-    return [stream[start : start + defence.CONTEXT + 1].tobytes() for start in starts]
+    starts = range(0, len(stream) - submission.CONTEXT, submission.CONTEXT)
+    return [
+        stream[start : start + submission.CONTEXT + 1].tobytes() for start in starts
+    ]
 
 
 def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
     weights = opened(read(folder)[0])[1]
-    more = weights | {"hidden": np.zeros(defence.PARAMETERS, "float32")}
+    more = weights | {"hidden": np.zeros(submission.PARAMETERS, "float32")}
     (folder / "seed-0.safetensors").write_bytes(save(more))
     told = examination.within_budget(folder, NOTHING)
     assert "seed-0" in told and "are allowed" in told
@@ -195,7 +198,7 @@ def test_what_is_in_a_file_counts_whatever_the_config_says(folder):
 
 
 def test_models_that_guess_have_nothing_to_defend(folder, monkeypatch):
-    guess = np.log(defence.VOCABULARY)
+    guess = np.log(submission.VOCABULARY)
     for loss, told in ((guess + 0.2, True), (guess - 0.05, True), (5.0, False)):
         found = np.full((3, 3), loss)
         monkeypatch.setattr(examination, "losses", lambda models, found=found: found)
@@ -281,7 +284,7 @@ def test_what_cannot_be_judged_is_a_fault_and_no_crash(case, folder, text):
 
 def test_more_models_than_anybody_has_seeds_are_not_read(folder):
     saved = read(folder)[0]
-    for seed in range(3, defence.MOST_MODELS + 1):
+    for seed in range(3, submission.MOST_MODELS + 1):
         (folder / f"seed-{seed}.json").write_bytes(saved.config)
         (folder / f"seed-{seed}.safetensors").write_bytes(saved.weights)
     assert "21 models were handed in" in examination.readable(folder, NOTHING)
@@ -305,7 +308,7 @@ def test_weights_without_config_and_config_without_weights_are_told(folder):
 def test_half_a_model_and_a_file_too_large_are_told(folder):
     (folder / "seed-2.json").unlink()
     assert "seed-2.json is missing" in examination.readable(folder, NOTHING)
-    (folder / "seed-0.safetensors").write_bytes(bytes(defence.LARGEST_FILE + 1))
+    (folder / "seed-0.safetensors").write_bytes(bytes(submission.LARGEST_FILE + 1))
     assert "more than 1,048,576" in examination.readable(folder, NOTHING)
     with pytest.raises(KitError, match="no model"):
         read(defence.new_folder())
