@@ -66,6 +66,7 @@ from kit.studies.capstone.base import (
 )
 from kit.studies.capstone.cells import taken_away
 from kit.studies.statistics import mean_interval
+from kit.submission import PARAMETERS
 from kit.training import Trainer
 from kit.training.continued import ContinuedTrainer
 
@@ -316,7 +317,7 @@ for seed in range(3):
     measured.append(run.metrics["loss"])
 Path(SAVED, "losses.json").write_text(json.dumps(measured))
 size = put_together(mine).model.count_params()
-print(f"{size:,} parameters of {portfolio.PARAMETERS:,}")
+print(f"{size:,} parameters of {PARAMETERS:,}")
 print("held-out losses:", " ".join(f"{found:.3f}" for found in measured))
 print(f"{(time.perf_counter() - started) / 60:.1f} minutes since you began")
 lesson.compare("loss", my_loss, f"{np.mean(measured):.3f}")
