@@ -69,7 +69,7 @@ def without_lines(*patterns: str) -> Iterator[None]:
 
 
 class _QuietTensorFlow(MetaPathFinder):
-    """Filters what is printed while TensorFlow is imported, once."""
+    """Filters what is printed while TensorFlow is imported."""
 
     def find_spec(
         self,
@@ -79,8 +79,10 @@ class _QuietTensorFlow(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname != "tensorflow":
             return None
+        # It stays after a mere look for TensorFlow, but must not find itself.
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(fullname)
+        sys.meta_path.insert(0, self)
         if spec is None or spec.loader is None:
             return None
         load = spec.loader.exec_module

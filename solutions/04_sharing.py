@@ -772,8 +772,8 @@ else:
 # %% [markdown]
 # ## 10. What no experiment here can decide
 #
-# - **Size.** The paper finds larger models more alike inside (C2). A model with eight
-#   blocks has hardly an inside.
+# - **Size.** The paper finds larger models more alike inside. A model with eight blocks
+#   has hardly an inside.
 # - **Length.** Flat maps over 64 tokens and flat maps over 2048 are not the same thing:
 #   chance alone makes the latter less alike.
 # - **Speed.** It depends on whether the map is ever written down. Fused kernels do not.

@@ -92,8 +92,8 @@ if budget == "smoke":
 # %%
 task = portfolio.task()
 scale = {
-    "smoke": Scale(3, 16, 10, 10, 4, 2),
-    "quick": Scale(6, 48, 320, 160, 64, 16),
+    "smoke": Scale(blocks=3, width=16, steps=10, further=10, sequences=4, search=2),
+    "quick": Scale(blocks=6, width=48, steps=320, further=160, sequences=64, search=16),
 }[budget]
 
 

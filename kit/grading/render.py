@@ -35,10 +35,13 @@ def render(result: Result, exercise: Exercise) -> list[Line]:
         word, style = ("pass", "green") if good else ("FAIL", "red")
         hidden = " (hidden)" if check.hidden else ""
         lines.append(Line(f"  {word}  {check.title}{hidden}", style))
-        if not good and check.cause not in told:  # once is enough
+        if good or check.cause in told:  # once is enough
+            continue
+        lines += indented(check.message)
+        if check.cause:
             told.add(check.cause)
             cause = textwrap.fill(" ".join(check.cause.split()), CAUSE_WIDTH)
-            lines += indented(check.message) + indented(row("cause", cause))
+            lines += indented(row("cause", cause))
     return lines + (printed(result) if not result.passed else [])
 
 

@@ -156,6 +156,13 @@ def t_quantile(seeds):
     return 1.96
 
 
+# %% wrong answer="1.96, divided by n" caught_by="intervals"
+# Your standard deviation divides by n, where with a handful of seeds it has to be
+# n - 1; and 1.96 is the quantile for when the spread is known, and not estimated.
+def half_width(beyond):
+    return 1.96 * beyond.std() / len(beyond) ** 0.5
+
+
 # %% wrong answer="one side" caught_by="intervals"
 # Your quantile leaves 5 % on each side, so the interval is one of 90 %.
 def t_quantile(seeds):
@@ -174,12 +181,12 @@ import answer
 import numpy as np
 
 
-def mean_of(neither, first, second, both):
-    return answer.interaction(neither, first, second, both)[0]
-
-
-def all_of(neither, first, second, both):
+def interaction(neither, first, second, both):
     return np.asarray(answer.interaction(neither, first, second, both))
+
+
+def mean_interaction(neither, first, second, both):
+    return answer.interaction(neither, first, second, both)[0]
 
 
 # %% checks
@@ -201,20 +208,18 @@ def drawn(rng, seeds):
 def example(rng):
     """the example by hand"""
     same = np.array([4.0, 5.0])
-    yield call(
-        same, same, same, np.array([5.0, 8.0]), returns=floats(3), function="all_of"
-    )
+    yield call(same, same, same, np.array([5.0, 8.0]), returns=floats(3))
 
 
 @check
 def means(rng):
     """the interaction, for 3 to 6 seeds"""
     for seeds in (3, 4, 6):
-        yield call(*drawn(rng, seeds), returns=floats(), function="mean_of")
+        yield call(*drawn(rng, seeds), returns=floats(), function="mean_interaction")
 
 
 @check
 def intervals(rng):
     """the interval, for 3 to 8 seeds"""
     for seeds in (3, 5, 8):
-        yield call(*drawn(rng, seeds), returns=floats(3), function="all_of")
+        yield call(*drawn(rng, seeds), returns=floats(3))

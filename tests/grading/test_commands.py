@@ -3,7 +3,10 @@
 import pytest
 
 from kit.cli import main
+from kit.grading.boundary import Outcome
 from kit.grading.exercises import exercises, find
+from kit.grading.render import render
+from kit.grading.results import CheckResult, Result
 
 
 @pytest.fixture
@@ -52,6 +55,18 @@ def test_a_wrong_answer_exits_with_1_and_says_why(folder, kit):
     assert code == 1
     assert "square root of the head's width" in " ".join(out.split())
     assert out.count("square root") == 1, "the cause is told once"
+
+
+def test_every_failure_without_a_known_cause_is_told():
+    failed = [
+        CheckResult(
+            name, name, False, Outcome.WRONG_VALUE, 0.0, 1.0, 1, 0, 0.1, f"{name} was"
+        )
+        for name in ("mean", "interval")
+    ]
+    result = Result("interaction", tuple(failed), 0, "")
+    text = "\n".join(line.text for line in render(result, find("interaction")))
+    assert "mean was" in text and "interval was" in text and "cause" not in text
 
 
 @pytest.mark.slow

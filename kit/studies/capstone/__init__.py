@@ -59,9 +59,9 @@ also where nothing was taken away: {tokens} tokens in every arm. There is no tea
 Arms that differ only in what is taken away start from the same models.
 
 **Learning rates.** Every first training was given the same grid, {rates}, on one seed
-and {search} steps (`--budget search`): {found}. The further training of every arm
-starts at {share:.2g} of the rate of its first one. That rule was not searched, and may
-suit one arm better than another.
+and all of its {search} steps (`--budget search`): {found}. The further training of
+every arm starts at {share:.2g} of the rate of its first one. That rule was not
+searched, and may suit one arm better than another.
 
 **The control** is a plain model of half the blocks. It is not smaller than all five
 together, and has had a learning-rate search of its own.
