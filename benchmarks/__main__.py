@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,6 +25,7 @@ from kit.counts import flops_per_token
 
 LATEST = Path(__file__).parent / "latest.json"
 TORCH = ("torch", "torch.compile")
+FEWEST = 5  # pairs of a row that is stored
 ALL = (*CASES, *pruning.PRUNING, *pruning.PRUNED, *sharing.SHARING, "sweep")
 
 Turn = dict[tuple[str, str], dict[str, float]]
@@ -184,7 +185,12 @@ def main() -> None:
         description=__doc__.splitlines()[0],
         epilog=f"cases: {', '.join(ALL)}",
     )
-    parser.add_argument("--pairs", type=int, default=5, help="turns of each, 5 or more")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=FEWEST,
+        help="turns of each; rows of fewer than %(default)s are shown, not stored",
+    )
     parser.add_argument(
         "--case",
         action="append",
@@ -199,18 +205,28 @@ def main() -> None:
     ]
     if not chosen:
         parser.error(f"there is no case {' or '.join(options.case)}")
-    if options.pairs < 5:
-        sys.exit(f"error: {options.pairs} pairs say little. Use --pairs 5 or more.")
+    if options.pairs < 1:
+        sys.exit(f"error: {options.pairs} pairs are none. Use --pairs 1 or more.")
     if (
         any(TORCH[0] in rivals(case) for case in chosen)
         and importlib.util.find_spec("torch") is None
     ):
         sys.exit("error: PyTorch is not installed. Run make bench, which installs it.")
-    for case in chosen:
-        for rows in measure(case, options.pairs):
+    run(chosen, options.pairs)
+
+
+def run(cases: Sequence[str], pairs: int) -> None:
+    """Show the rows of some cases, and store them unless they are a trial."""
+    trial = pairs < FEWEST
+    if trial:
+        print(f"A trial: fewer than {FEWEST} pairs say little and are not stored.")
+    for case in cases:
+        for rows in measure(case, pairs):
             print(*map(show, rows), sep="\n", flush=True)
-            store(rows)
-    print(f"Written to {LATEST}")
+            if not trial:
+                store(rows)
+    if not trial:
+        print(f"Written to {LATEST}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,23 @@
 """The benchmark compares like with like, and its stored rows were made by it."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import benchmarks.__main__ as main
 from benchmarks import kit_gpt
-from benchmarks.__main__ import LATEST, TORCH, flops_of, make_row, rivals, show
+from benchmarks.__main__ import (
+    FEWEST,
+    LATEST,
+    TORCH,
+    flops_of,
+    make_row,
+    rivals,
+    show,
+)
 from benchmarks.cases import BASE, CASES, FEATURES, PAPER, WATCHED, Case
 from benchmarks.worker import KIT_BASE, KIT_PLAIN
 from kit.counts import parameter_counts
@@ -167,6 +177,26 @@ def test_a_turn_holds_one_measurement_of_the_callback_at_its_default_schedule():
     assert WATCHED < case.steps
 
 
+@pytest.mark.parametrize("pairs", [1, FEWEST])
+def test_a_trial_is_shown_and_not_stored(pairs, monkeypatch, tmp_path, capsys):
+    row = {"name": "sweep", "outside_training": 0.125, "pairs": pairs}
+    monkeypatch.setattr(main, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(main, "measure", lambda case, pairs: iter([[row]]))
+    monkeypatch.setattr(
+        sys, "argv", ["benchmarks", "--case", "sweep", "--pairs", f"{pairs}"]
+    )
+    main.main()
+    assert "12% outside training" in (shown := capsys.readouterr().out)
+    assert ("A trial" in shown) == (pairs < FEWEST) != ("Written" in shown)
+    assert main.LATEST.exists() == (pairs == FEWEST)
+
+
+def test_no_pairs_are_refused(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--pairs", "0"])
+    with pytest.raises(SystemExit, match="--pairs 1 or more"):
+        main.main()
+
+
 STORED = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
 
 
@@ -186,7 +216,7 @@ def test_stored_rows_of_a_case_cover_all_cores_and_peers(case, action):
     assert {row["peer"] for row in faster} <= set(TORCH)
     for row in rows:
         if "ratio_median" in row:
-            assert row["pairs"] >= 5
+            assert row["pairs"] >= FEWEST
             assert row["ratio_min"] <= row["ratio_median"] <= row["ratio_max"]
         if row["peer"] == KIT_BASE:
             flops = flops_of(case, BASE) / flops_of(case, CASES[case].block)
