@@ -109,6 +109,36 @@ def test_the_remark_stands_beside_the_claims_that_rest_on_it(claimed):
     assert remarked == {"C3a", "C6a", "C6c"}
 
 
+def test_speed_stands_beside_what_the_operations_saved_give(claimed):
+    rows = [
+        replace(row, metrics=row.metrics | {"flops_saved": 0.2})
+        if row.arm == "speed-41"
+        else row
+        for row in claimed
+    ]
+    found = judged(rows)
+    assert found["C5b"].sentence.count("By the operations saved: ") == 3
+    assert "15.0%. By the operations saved: 25.0%." in found["C5b"].sentence
+    assert "25.0%. By the operations saved: 20.0%." in found["C5c"].sentence
+    assert found["C5d"].sentence.count("By the operations saved: 25.0%.") == 2
+    assert found["C5b"].verdict == judged(claimed)["C5b"].verdict
+
+
+def test_what_the_second_stage_gains_stands_beside_what_the_first_one_did(claimed):
+    name = "small-33-kd-continual"
+
+    def told(before):
+        metrics = {"loss_before": before, "stage_1_loss": 4.2}
+        rows = [
+            replace(row, metrics=row.metrics | metrics) if row.arm == name else row
+            for row in claimed
+        ]
+        return judged(rows)["C8b"].sentence
+
+    assert told(5.0).endswith("Distilling took the loss from 5.000 to 4.200.")
+    assert "from 4.000 to 4.200 first, which is what the gain makes up" in told(4.0)
+
+
 def test_the_lists_are_those_of_the_printed_shares():
     for share, blocks in paper.LISTS.items():
         assert f"{len(set(blocks)) / paper.BLOCKS:.0%}" == f"{share}%"

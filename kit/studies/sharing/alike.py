@@ -3,8 +3,12 @@
 Written before any run was looked at. What is not in the paper is called derived.
 """
 
+from dataclasses import replace
+
+from kit.counts import parameter_counts
 from kit.studies.claims import AllOf, CannotTell
 from kit.studies.sharing.ablations import DERIVED, claim
+from kit.studies.sharing.base import SCALES, subjects
 from kit.studies.sharing.comparisons import (
     ALIKE,
     OnCheckpoint,
@@ -12,9 +16,23 @@ from kit.studies.sharing.comparisons import (
     ends_apart,
     value,
 )
+from kit.studies.text import VOCABULARY
 
 FLAT = 0.9  # similarity of maps that have not learned anything
 TELLS = -0.5  # rank correlation of similarity and cost
+
+
+def millions(subject: str) -> str:
+    """The parameters of a model of text.
+
+    Example:
+        >>> millions("small"), millions("text")
+        ('0.4', '1.1')
+    """
+    model = subjects(SCALES["full"])[subject].model
+    with_tokens = replace(model, vocabulary_size=VOCABULARY)
+    return f"{sum(parameter_counts(with_tokens).values()) / 1e6:.1f}"
+
 
 C1 = (
     claim(
@@ -98,8 +116,8 @@ C2 = (
     claim(
         "C2a",
         "The larger model has the more similar inner maps",
-        "Pythia-1B < TinyLlama-1.1B < LLaMA-7B/13B; here 0.4 against 1 million "
-        "parameters",
+        "Pythia-1B < TinyLlama-1.1B < LLaMA-7B/13B; here "
+        f"{millions('small')} against {millions('text')} million parameters",
         compared("text-base", "small-base", "cosine_inner", ALIKE / 2, "greater"),
     ),
     claim(

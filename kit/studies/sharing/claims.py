@@ -6,13 +6,15 @@ ablations: those are in `ablations`.
 """
 
 from kit.studies.claim import Test
-from kit.studies.claims import AllOf, CannotTell, Exact
+from kit.studies.claims import AllOf, CannotTell, Exact, Value
 from kit.studies.contrasts import Contrast
 from kit.studies.sharing.ablations import ABLATIONS, DERIVED, claim
 from kit.studies.sharing.alike import C1, C2
 from kit.studies.sharing.comparisons import (
     EFFECT,
+    Bounded,
     Remarked,
+    Stages,
     as_good,
     compared,
     value,
@@ -50,7 +52,7 @@ def _gains(metric: str, column: int) -> AllOf:
     """What the paper prints for each of its rates, at least."""
     return AllOf(
         [
-            value(f"speed-{share}", metric, at_least=row[column], form=".1%")
+            Bounded(Value(f"speed-{share}", metric, at_least=row[column], form=".1%"))
             for share, row in EFFICIENCY.items()
         ]
     )
@@ -161,7 +163,7 @@ C5 = (
         "follows from the operations saved",
         AllOf(
             [
-                value(arm, f"{kind}_gain", at_least=0.0, form=".1%")
+                Bounded(Value(arm, f"{kind}_gain", at_least=0.0, form=".1%"))
                 for arm in SPEEDS
                 for kind in ("generation", "step")
             ]
@@ -208,7 +210,9 @@ C6_TO_C8 = (
         "C8b",
         "Further training after distillation helps the small model",
         "Table 5: 31.46 to 32.24",
-        value("small-33-kd-continual", "stage_2_gain", at_least=EFFECT, form=".3f"),
+        Stages(
+            value("small-33-kd-continual", "stage_2_gain", at_least=EFFECT, form=".3f")
+        ),
     ),
     claim(
         "C8c",

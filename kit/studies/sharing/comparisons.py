@@ -97,6 +97,67 @@ class Remarked:
         return replace(found, sentence=f"{found.sentence} {remark()}")
 
 
+def allowed(results: Results, arm: str, metric: str) -> float | None:
+    """What the operations saved by an arm give, and nothing else does.
+
+    Args:
+        results: With the arm's `flops_saved`; without, there is no such number.
+        arm: Of those that are timed.
+        metric: A `..._gain` of speed, or a `..._saving` of time.
+    """
+    if "flops_saved" not in results.metrics:
+        return None
+    shares = [share or 0.0 for share in results.values(arm, "flops_saved").values()]
+    if not shares:
+        return None
+    saved = fmean(shares)
+    return saved if metric.endswith("_saving") else 1 / (1 - saved) - 1
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A test of speed, with what the operations saved give.
+
+    Args:
+        test: Of one arm that is timed.
+    """
+
+    test: Value
+
+    def __call__(self, results: Results) -> Finding:
+        arm, metric = self.test.arm, self.test.metric
+        found = IfMeasured(self.test)(results)
+        by_operations = allowed(results, arm, metric)
+        if by_operations is None:
+            return found
+        told = f"{found.sentence} By the operations saved: {by_operations:.1%}."
+        return replace(found, sentence=told)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A test of what the second stage gains, with what the first one did.
+
+    Args:
+        test: Of one arm.
+    """
+
+    test: IfMeasured
+
+    def __call__(self, results: Results) -> Finding:
+        found, names = self.test(results), ("loss_before", "stage_1_loss")
+        if not found.runs or not {*names} <= {*results.metrics}:
+            return found
+        losses = [results.values(self.test.test.arm, name).values() for name in names]
+        before, after = (fmean(each or 0.0 for each in some) for some in losses)
+        told = (
+            f"{found.sentence} Distilling took the loss from {before:.3f} to "
+            f"{after:.3f}"
+        )
+        makes_up = " first, which is what the gain makes up for" * (after > before)
+        return replace(found, sentence=f"{told}{makes_up}.")
+
+
 def mean_copied(results: Results, arm: str) -> float:
     """How many blocks of an arm copy, on average over its seeds."""
     return fmean(n or 0.0 for n in results.values(arm, "copied").values())
