@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from kit.errors import KitError
 from kit.layers.heads import split_heads
 from kit.layers.mixing import Mixing
 from kit.layers.taps import tap
@@ -40,6 +41,9 @@ class CopyingAttention(Mixing):
     Returns:
         (batch, time, width). Taps as for `Attention`; `map` is the copied one.
 
+    Raises:
+        KitError: No layer has left a map to copy.
+
     Example:
         >>> import numpy as np
         >>> x, shared = np.ones((1, 3, 8), "float32"), SharedMap()
@@ -61,6 +65,11 @@ class CopyingAttention(Mixing):
         shared: Any = None,
         training: bool = False,
     ) -> Any:
+        if shared is None or shared.map is None:
+            raise KitError(
+                f"{self.name!r} copies an attention map, and none was made before it",
+                "Call the layer that owns it first, with the same SharedMap as shared",
+            )
         value = split_heads(self.values(x), self.value_heads)
         if cache is not None:
             _, value = cache.update(None, value, start)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kit.errors import KitError
 from kit.layers import Attention, AttentionBias, CopyingAttention, SharedMap
 from tests.cases import TIME, WIDTH, assert_same
 
@@ -71,3 +72,9 @@ def test_the_map_is_shared_before_dropout(x, bias):
     source(x, bias=bias, shared=training, training=True)
     assert_same(training.map, quiet.map)
     np.testing.assert_allclose(ops.sum(training.map, axis=-1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [None, SharedMap()])
+def test_without_a_map_to_copy_the_layer_says_so(shared, x):
+    with pytest.raises(KitError, match="none was made before it. Call the layer that"):
+        make(CopyingAttention)(x, shared=shared)
