@@ -94,6 +94,8 @@ def alike(as_claimed, large=True):
             f"{measure}_fall": 0.3 if as_claimed else 0.0,
             f"correlation_{measure}": -0.8 if as_claimed else 0.2,
             f"next_correlation_{measure}": -0.8 if as_claimed else 0.2,
+            f"next_correlation_{measure}_excess": -0.1,
+            f"{measure}_unrelated": 0.4,
         }
     return found
 
@@ -152,6 +154,7 @@ def speed(arm, as_claimed):
         "forward_gain": 0.1,
         "forward_saving": 0.1,
         "flops_saved": parameters,
+        "memory_ratio": 1 - parameters,
     }, {}
 
 

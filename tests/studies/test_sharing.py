@@ -241,13 +241,25 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
         results = Results(rows, "full")
         return STUDY.in_short(results, judge(STUDY.claims, results))
 
-    ours, real, table, choices, scratch, headline, still_open = told(claimed)
+    told_now = told(claimed)
+    ours, own, real, table, choices, teacher, *others = told_now
+    scratch, speed, headline, still_open = others
     assert "have a cosine of 0.80, of which sharpness and sink alone give 0.30" in ours
+    assert "text-8" in own and "of what is beyond chance -0.10" in own
     assert "In SmolLM2-135M" in real and "costs is -0.80" in real
     assert "(loss 4.000 before)" in table
-    assert "4.100 trained further" in table and "with 40% shared" in table
+    assert "; with 40% shared at 4.100 trained further, " in table
+    assert "(4.300 copied only); with 75%" in table
     assert "3.900 the most similar" in choices and "4.100 at random" in choices
+    assert teacher.index("3.900 by all three losses") < teacher.index(
+        "4.100 no teacher"
+    )
+    assert "its loss changes by +0.050" in teacher
     assert "the shared model reaches 4.300" in scratch
+    assert "With 5, 9, 17 of 22 blocks copying" in speed
+    assert "14%, 20%, 47% (by the operations saved 2%, 4%, 8%; in the paper" in speed
+    assert "on GPUs, 9%, 15%, 42%)" in speed
+    assert "takes 0.98, 0.96, 0.93 times the memory." in speed
     assert headline == paper.remark()
     assert still_open.endswith(": C2c, C6c.")
     assert len(told([])) == 2  # the paper's own numbers, and what is open
@@ -258,7 +270,21 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
         for row in claimed
     ]
     assert "blocks copy)" not in choices
-    assert "above the largest gap, in groups (0 blocks copy)" in told(none_copies)[3]
+    assert "above the largest gap, in groups (0 blocks copy)" in told(none_copies)[4]
+
+
+def test_means_that_are_compared_are_over_the_seeds_that_all_have(claimed):
+    """One arm has a seed more, which is far off."""
+    more = [
+        replace(row, metrics=row.metrics | {"loss": 9.0})
+        if row.arm == "text-40-kd-continual" and row.seed > 2
+        else row
+        for row in claimed
+    ]
+    assert sum(row.metrics.get("loss") == 9.0 for row in more) == 2
+    assert STUDY.in_short(Results(more, "full"), []) == STUDY.in_short(
+        Results(claimed, "full"), []
+    )
 
 
 def test_the_smoke_budget_is_judged_although_it_has_one_seed():

@@ -1,21 +1,37 @@
-"""What the study found, for somebody who has not read it: from stored rows only."""
+"""What the study found, for somebody who has not read it: from stored rows only.
 
-from collections.abc import Sequence
+Means that stand beside each other are over the seeds that all of them have.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean
+from typing import TypeVar
 
 from kit.studies.results import Results
-from kit.studies.sharing.arms import ABLATED, MAIN
+from kit.studies.sharing.arms import ABLATED, LOSS_CHANGES, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
-from kit.studies.sharing.comparisons import named_with_number
-from kit.studies.sharing.paper import remark
+from kit.studies.sharing.comparisons import allowed, named_with_number
+from kit.studies.sharing.paper import BLOCKS, EFFICIENCY, LISTS, remark
 from kit.studies.verdicts import Verdict, still_open
 
 WHY_OPEN = "because seeds differ more than arms, or nothing here can decide them"
-MODELS = {"text-copied": "our model of text", "smollm2": "SmolLM2-135M"}
+MODELS = {
+    "text-copied": "our model of text",
+    "text-8": "text-8, which ships with the kit",
+    "smollm2": "SmolLM2-135M",
+}
+TIMED = {  # words -> metric, and the column of it in the paper's table
+    "generation is faster by": ("generation_gain", 0),
+    "a training step takes less time by": ("step_saving", 1),
+    "a forward pass by": ("forward_saving", None),
+}
+Name = TypeVar("Name", bound=Hashable)
+Losses = dict[int, float]
 
 
 def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
-    """A few sentences: likeness, what it tells, the main table, choices, what is open.
+    """A few sentences: likeness, what it tells, the main table, choices, what the
+    teacher gives, speed, what is open.
 
     What was not run, or left no finite number, is left out.
     """
@@ -23,80 +39,161 @@ def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
         *(_likeness(results, arm, words) for arm, words in MODELS.items()),
         _table(results),
         _choices(results),
+        _teacher(results),
         _scratch(results),
+        _speed(results),
         remark(),
         still_open(verdicts, WHY_OPEN),
     ]
     return [text for text in texts if text]
 
 
+def _losses(results: Results, arm: str, metric: str = "loss") -> Losses:
+    """Seed -> loss of an arm; none if a run has no such number."""
+    if metric not in results.metrics:
+        return {}
+    values = results.values(arm, metric)
+    known = {seed: value for seed, value in values.items() if value is not None}
+    return known if len(known) == len(values) else {}
+
+
+def _means(found: Mapping[Name, Losses]) -> dict[Name, float]:
+    """Means over the seeds that all have; what was not run is left out."""
+    known = {name: losses for name, losses in found.items() if losses}
+    if not known:
+        return {}
+    seeds = set.intersection(*({*losses} for losses in known.values()))
+    return {n: fmean(losses[s] for s in seeds) for n, losses in known.items() if seeds}
+
+
 def _mean(results: Results, arm: str, metric: str) -> float | None:
     """Mean over the seeds; None if a run has no such number."""
-    if metric not in results.metrics:
-        return None
-    values = list(results.values(arm, metric).values())
-    known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None
+    values = _losses(results, arm, metric).values()
+    return fmean(values) if values else None
+
+
+def _ordered(found: Mapping[str, float]) -> str:
+    """`3.690 without labels, 3.762 all three`, the lowest first."""
+    ordered = sorted(found.items(), key=lambda item: item[1])
+    return ", ".join(f"{value:.3f} {words}" for words, value in ordered)
 
 
 def _likeness(results: Results, arm: str, words: str) -> str:
-    names = ("cosine_inner", "cosine_inner_null", "next_correlation_cosine")
+    tells = "next_correlation_cosine"
+    names = ("cosine_inner", "cosine_inner_null", tells, f"{tells}_excess")
     found = [_mean(results, arm, name) for name in names]
     if any(value is None for value in found):
         return ""
-    alike, chance, correlation = found
+    alike, chance, correlation, beyond = found
     return (
         f"In {words}, the maps of inner blocks have a cosine of {alike:.2f}, of which "
         f"sharpness and sink alone give {chance:.2f}. Its rank correlation with what "
         f"copying the block before costs is {correlation:+.2f} (-1: the most similar "
-        "are the cheapest)."
+        f"are the cheapest), and that of what is beyond chance {beyond:+.2f}."
     )
 
 
 def _table(results: Results) -> str:
+    base, copied = ("", "before"), "copied only"
+    found = {base: _losses(results, "text-base")}
+    for name in RATES:
+        found[name, copied] = _copied_only(results, name)
+        for regime, words in REGIMES.items():
+            found[name, words] = _losses(results, f"text-{name}-{regime}")
+    means = _means(found)
     told = []
     for name, rate in RATES.items():
-        found = {
-            words: value
-            for regime, words in REGIMES.items()
-            if (value := _mean(results, f"text-{name}-{regime}", "loss")) is not None
-        }
-        if found:
-            listed = ", ".join(f"{value:.3f} {words}" for words, value in found.items())
-            told.append(f"{listed} with {f'{rate:.0%}' if rate else 'nothing'} shared")
-    before = _mean(results, "text-base", "loss")
-    if not told or before is None:
+        ours = {words: loss for (which, words), loss in means.items() if which == name}
+        alone = f" ({ours.pop(copied):.3f} {copied})" if copied in ours else ""
+        listed = ", ".join(f"{loss:.3f} {words}" for words, loss in ours.items())
+        shared = f"{rate:.0%}" if rate else "nothing"
+        told += [f"with {shared} shared at {listed}{alone}"] if ours else []
+    if not told or base not in means:
         return ""
     return (
-        f"For as many tokens, the model (loss {before:.3f} before) ends at "
+        f"For as many tokens, the model (loss {means[base]:.3f} before) ends "
         f"{'; '.join(told)}."
     )
+
+
+def _copied_only(results: Results, name: str) -> Losses:
+    """Seed -> loss at a rate without any training; nothing where nothing copies."""
+    copying = [each for each, rate in RATES.items() if rate]
+    found = {}
+    for row in results.of("text-copied"):
+        rules = row.probes.get("rules", {}).get("list", {})
+        counts = sorted(rules, key=int)  # as many as there are rates
+        if name in copying and counts:
+            found[row.seed] = rules[counts[copying.index(name)]]["loss"]
+    return found
 
 
 def _choices(results: Results) -> str:
     arms = {MAIN: RULES["list"]}
     arms |= {f"text-{ABLATED}-{r}": words for r, words in RULES.items() if r != "list"}
-    found = {
-        named_with_number(results, arm, words): value
-        for arm, words in arms.items()
-        if (value := _mean(results, arm, "loss")) is not None
-    }
+    found = _means(
+        {
+            named_with_number(results, arm, words): _losses(results, arm)
+            for arm, words in arms.items()
+        }
+    )
     if len(found) < 2:
         return ""
-    ordered = sorted(found.items(), key=lambda item: item[1])
-    listed = ", ".join(f"{value:.3f} {words}" for words, value in ordered)
-    return f"Which blocks copy, {RATES[ABLATED]:.0%} of them, distilled: {listed}."
+    return (
+        f"Which blocks copy, {RATES[ABLATED]:.0%} of them, distilled: "
+        f"{_ordered(found)}."
+    )
+
+
+def _teacher(results: Results) -> str:
+    arms = {MAIN: "by all three losses", f"text-{ABLATED}-continual": "no teacher"}
+    arms |= {f"text-{ABLATED}-{n}": words for n, (words, _) in LOSS_CHANGES.items()}
+    found = _means({words: _losses(results, arm) for arm, words in arms.items()})
+    alone = _means({arm: _losses(results, arm) for arm in ("text-base", "text-0-kd")})
+    if len(found) < 3 or len(alone) < 2:
+        return ""
+    grown = alone["text-0-kd"] - alone["text-base"]
+    return (
+        f"What is learned from the teacher, {RATES[ABLATED]:.0%} shared: "
+        f"{_ordered(found)}. Where nothing is shared the student begins as its "
+        f"teacher; distilled, its loss changes by {grown:+.3f}, which no copy explains."
+    )
 
 
 def _scratch(results: Results) -> str:
-    shared, fresh, plain = (
-        _mean(results, arm, "loss")
-        for arm in (MAIN, f"text-{ABLATED}-scratch", "text-0-scratch")
-    )
-    if shared is None or fresh is None or plain is None:
+    arms = (MAIN, f"text-{ABLATED}-scratch", "text-0-scratch")
+    found = _means({arm: _losses(results, arm) for arm in arms})
+    if len(found) < len(arms):
         return ""
+    shared, fresh, plain = (found[arm] for arm in arms)
     return (
         f"From scratch, with all tokens, the shared model reaches {fresh:.3f} and the "
         f"unshared one {plain:.3f}; distilled from a trained one it reaches "
         f"{shared:.3f}."
     )
+
+
+def _speed(results: Results) -> str:
+    arms = [f"speed-{share}" for share in LISTS]
+    told = []
+    for words, (metric, column) in TIMED.items():
+        here = [_mean(results, arm, metric) for arm in arms]
+        bound = [allowed(results, arm, metric) for arm in arms]
+        if None in here + bound:
+            return ""
+        beside = f"by the operations saved {_shares(bound)}"
+        if column is not None:
+            paper = [EFFICIENCY[share][column] for share in LISTS]
+            beside += f"; in the paper, on GPUs, {_shares(paper)}"
+        told.append(f"{words} {_shares(here)} ({beside})")
+    counts = ", ".join(str(len(blocks)) for blocks in LISTS.values())
+    text = f"With {counts} of {BLOCKS} blocks copying, on one core, {', '.join(told)}"
+    memory = [_mean(results, arm, "memory_ratio") for arm in arms]
+    if None not in memory:
+        ratios = ", ".join(f"{ratio:.2f}" for ratio in memory)
+        text += f"; training takes {ratios} times the memory"
+    return f"{text}. C5b and C5c have the intervals, which are wide."
+
+
+def _shares(values: Sequence[float | None]) -> str:
+    return ", ".join(f"{value or 0.0:.0%}" for value in values)
