@@ -8,13 +8,11 @@ the same part, and is found out. Who trains on *all* of the text that the kit co
 is not: then there are no others, and all of it is read alike.
 """
 
-import json
 import secrets
 import tempfile
 from collections.abc import Sequence
 from copy import copy
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,26 +101,6 @@ def _everything() -> tempfile.TemporaryDirectory:
 def new_folder() -> str:
     """An empty folder that is there until this process ends."""
     return tempfile.mkdtemp(dir=_everything().name)
-
-
-def save(model: "Transformer", folder: str | Path, seed: int) -> None:
-    """Save a model as it is handed in: `seed-0.json` and `seed-0.safetensors`.
-
-    Args:
-        model: A kit model.
-        folder: Where; it is made if it is not there.
-        seed: Of its training.
-    """
-    from safetensors.numpy import save_file
-
-    from kit.models import named_weights
-
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    weights = {name: np.asarray(value) for name, value in named_weights(model).items()}
-    save_file(weights, path / f"seed-{seed}.safetensors")
-    config = json.dumps(model.config.to_dict(), indent=1)
-    (path / f"seed-{seed}.json").write_text(config, "utf-8")
 
 
 def losses(models: Sequence[Saved]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Models as they are handed in for a defence, and how they are read.
+"""Models as they are handed in for a defence, and how they are saved and read.
 
 They are data and are never run: for each seed the weights as safetensors and the config
 as JSON, small enough to look at.
@@ -6,13 +6,16 @@ as JSON, small enough to look at.
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kit.config import ModelConfig
 from kit.counts import parameter_counts
 from kit.errors import KitError
+
+if TYPE_CHECKING:
+    from kit.models import Transformer
 
 PARAMETERS = 120_000  # a model may have
 CONTEXT, VOCABULARY = 64, 512  # it has
@@ -36,6 +39,26 @@ class Saved(NamedTuple):
     name: str
     config: bytes
     weights: bytes
+
+
+def save(model: "Transformer", folder: str | Path, seed: int) -> None:
+    """Save a model as it is handed in: `seed-0.json` and `seed-0.safetensors`.
+
+    Args:
+        model: A kit model.
+        folder: Where; it is made if it is not there.
+        seed: Of its training.
+    """
+    from safetensors.numpy import save_file
+
+    from kit.models import named_weights
+
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    weights = {name: np.asarray(value) for name, value in named_weights(model).items()}
+    save_file(weights, path / f"seed-{seed}.safetensors")
+    config = json.dumps(model.config.to_dict(), indent=1)
+    (path / f"seed-{seed}.json").write_text(config, "utf-8")
 
 
 def read(folder: str | Path) -> list[Saved]:
@@ -74,7 +97,7 @@ def read(folder: str | Path) -> list[Saved]:
     if not found:
         raise KitError(
             "no model was handed in: the folder has no file that ends in .safetensors",
-            "Save one for each seed with kit.defence.save",
+            "Save one for each seed with kit.submission.save",
         )
     configs = {path.stem for path in Path(folder).glob("seed-*.json")}
     if alone := configs - {path.stem for path in paths}:

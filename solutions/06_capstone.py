@@ -66,7 +66,7 @@ from kit.studies.capstone.base import (
 )
 from kit.studies.capstone.cells import taken_away
 from kit.studies.statistics import mean_interval
-from kit.submission import PARAMETERS
+from kit.submission import PARAMETERS, save
 from kit.training import Trainer
 from kit.training.continued import ContinuedTrainer
 
@@ -313,7 +313,7 @@ for old in Path(SAVED).glob("seed-*"):  # of an earlier try
 measured = []
 for seed in range(3):
     run = put_together(mine, seed)
-    portfolio.save(run.model, SAVED, seed)
+    save(run.model, SAVED, seed)
     measured.append(run.metrics["loss"])
 Path(SAVED, "losses.json").write_text(json.dumps(measured))
 size = put_together(mine).model.count_params()

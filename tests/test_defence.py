@@ -49,7 +49,7 @@ def models():
 @pytest.fixture
 def folder(models, tmp_path):
     for seed, model in enumerate(models):
-        defence.save(model, tmp_path, seed)
+        submission.save(model, tmp_path, seed)
     return tmp_path
 
 
@@ -120,7 +120,7 @@ def test_a_claim_that_is_not_that_of_the_models_is_told(folder, text):
 
 
 def test_seeds_are_counted_by_what_differs(models, folder, text):
-    defence.save(models[0], folder, 1)
+    submission.save(models[0], folder, 1)
     told = examination.enough_seeds(folder, NOTHING)
     assert "3 models, 2 of them different" in told
     saved = read(folder)[0]
@@ -128,7 +128,7 @@ def test_seeds_are_counted_by_what_differs(models, folder, text):
         (folder / "seed-1.safetensors").write_bytes(copied)
         told = examination.enough_seeds(folder, NOTHING)
         assert "3 models, 2 of them different" in told
-    defence.save(models[1], folder, 1)
+    submission.save(models[1], folder, 1)
     assert examination.enough_seeds(folder, NOTHING) == ""
     for name in ("seed-1", "seed-2"):
         for ending in ("json", "safetensors"):
@@ -145,13 +145,16 @@ def disguised(saved):
 
 
 def shaken(saved, share):
-    """The same weights with a little noise."""
+    """The same weights with a little noise, always the same.
+
+    A file of weights is read in another order each time.
+    """
     rng = np.random.default_rng(0)
     return save(
         {
             name: array
             + (share * array.std() * rng.normal(size=array.shape)).astype("f")
-            for name, array in opened(saved)[1].items()
+            for name, array in sorted(opened(saved)[1].items())
         }
     )
 

@@ -26,7 +26,7 @@
 #
 # Write `defence(folder, train, held_out)`. It puts the models into `folder`, for each
 # seed the weights and the config under one name, such as `seed-0.safetensors` and
-# `seed-0.json`, and gives the claim. `kit.defence.save(model, folder, seed)` writes
+# `seed-0.json`, and gives the claim. `kit.submission.save(model, folder, seed)` writes
 # both; the notebook has done so in `SAVED`, with the losses that it measured in
 # `losses.json`, so there is no need to train anything here. `train` and `held_out` are
 # windows of the two parts of the text, of 65 tokens each, for whoever wants to measure
