@@ -30,7 +30,7 @@ def match_heads(
         For `share`: block to its `"heads"` and `"key_value_heads"` in their new order.
 
     Raises:
-        KitError: The sequences are none that the model can read, or hold padding.
+        KitError: The sequences are none that the model can read.
 
     Example:
         >>> from kit.config import ModelConfig

@@ -8,6 +8,7 @@ sharp a row is and what goes to the sink, and forgets who attends to whom.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Compared(NamedTuple):
 
 def compare_maps(
     samples: Iterable[np.ndarray],
-    visible: np.ndarray,
+    visible: np.ndarray | Iterator[np.ndarray],
     measures: Iterable[str] = MEASURES,
     seed: int = 0,
     entries_at_once: int = ENTRIES_AT_ONCE,
@@ -60,7 +61,8 @@ def compare_maps(
 
     Args:
         samples: For each sequence the maps (layers, heads, time, time).
-        visible: (time, time) bool, which keys a query may see.
+        visible: (time, time) bool, which keys a query may see; or an iterator of one
+            for each sequence, where they differ.
         measures: Which; all of `MEASURES` by default.
         seed: Of the random orders.
         entries_at_once: Entries of maps that are compared in one piece.
@@ -78,10 +80,9 @@ def compare_maps(
         [[1.0, 1.0], [1.0, 1.0]]
     """
     names = [known("measure", name, MEASURES) for name in measures]
-    orders = _Orders(np.asarray(visible, bool), seed)
     totals: dict[str, list[np.ndarray]] = {}
     count = 0
-    for sample in samples:
+    for sample, orders in zip(samples, _orders(visible, seed), strict=False):
         sums = _Sums(orders, names, len(sample))
         for rows, queries, head in _pieces(np.asarray(sample), entries_at_once):
             sums.add(rows, queries, (count, head))
@@ -109,6 +110,15 @@ def _pieces(
             queries = np.arange(start, min(start + size, time))
             rows = np.swapaxes(sample[:, head, queries], 0, 1)
             yield np.asarray(rows, "float64"), queries, head
+
+
+def _orders(
+    visible: np.ndarray | Iterator[np.ndarray], seed: int
+) -> Iterable["_Orders"]:
+    """Of each sequence."""
+    if isinstance(visible, Iterator):
+        return (_Orders(each, seed) for each in visible)
+    return repeat(_Orders(np.asarray(visible, bool), seed))
 
 
 class _Orders:

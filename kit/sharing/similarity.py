@@ -76,15 +76,15 @@ def map_similarity(
 
     Args:
         model: A kit model.
-        tokens: (sequences, time) integers of one length, without padding, which the
-            paper (2409.14595) uses too: 512 tokens each.
+        tokens: (sequences, time) integers; the paper (2409.14595) has 512 each and no
+            padding. Rows and columns of padding are left out of the maps.
         measures: Which, see `compare_maps`.
         seed: Of the null model of the divergence.
         progress: Called with the share done.
 
     Raises:
         KitError: There is nothing to compare, or the sequences are none that the
-            model can read, or hold padding.
+            model can read.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -98,7 +98,7 @@ def map_similarity(
     blocks = attention_blocks(model)
     tokens = checked_sequences(model, tokens)
     samples = maps_of(model, tokens, blocks, progress)
-    found = compare_maps(samples, visible_keys(model, tokens[:1]), measures, seed)
+    found = compare_maps(samples, visible_of(model, tokens), measures, seed)
     return MapSimilarity(blocks, *found)
 
 
@@ -124,10 +124,10 @@ def checked_sequences(model: Transformer, tokens: Any) -> np.ndarray:
         )
     check_tokens(tokens, model.config.vocabulary_size)
     padding = model.config.padding_id
-    if padding is not None and (tokens == padding).any():
+    if padding is not None and (tokens == padding).all(axis=1).any():
         raise KitError(
-            f"the sequences hold the padding token {padding}, whose rows say nothing",
-            "Give sequences without padding",
+            f"one of the sequences holds nothing but the padding token {padding}",
+            "Leave it out",
         )
     return tokens
 
@@ -148,12 +148,28 @@ def attention_blocks(model: Transformer) -> list[int]:
 
 
 def visible_keys(model: Transformer, tokens: np.ndarray) -> np.ndarray:
-    """(time, time) bool: which keys a query may see, for tokens (1, time)."""
+    """(time, time) bool: which keys a query may see, for tokens (1, time).
+
+    Those of padding are among the queries still; `visible_of` leaves them out.
+    """
     time = tokens.shape[1]
     bias = model.attention_bias(ops.convert_to_tensor(tokens), queries=time)
     if bias is None:
         return np.ones((time, time), bool)
     return ops.convert_to_numpy(bias)[0, 0] == 0
+
+
+def visible_of(model: Transformer, tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """For each sequence which keys a query may see, as `maps_of` gives the maps."""
+    for sequence in tokens:
+        kept = no_padding(model, sequence)
+        yield visible_keys(model, sequence[None])[np.ix_(kept, kept)]
+
+
+def no_padding(model: Transformer, sequence: np.ndarray) -> np.ndarray:
+    """The places of the tokens (time,) that are no padding."""
+    padding = model.config.padding_id
+    return np.flatnonzero(sequence != (-1 if padding is None else padding))
 
 
 def maps_of(
@@ -162,7 +178,11 @@ def maps_of(
     blocks: list[int],
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[np.ndarray]:
-    """For each sequence the maps of some blocks, (blocks, heads, time, time)."""
+    """For each sequence the maps of some blocks, (blocks, heads, time, time).
+
+    Padding is left out: who is no padding gives it no weight, so that what is left of
+    each row is whole.
+    """
     names = [f"block_{index}/attention/map" for index in blocks]
     heads = {model.config.blocks[index].num_heads for index in blocks}
     if len(heads) > 1:
@@ -173,6 +193,8 @@ def maps_of(
         )
     for done, sequence in enumerate(tokens, 1):
         found = activations(model, sequence[None], *names)
-        yield np.stack([found[name][0] for name in names])
+        maps = np.stack([found[name][0] for name in names])
+        kept = no_padding(model, sequence)
+        yield maps if len(kept) == len(sequence) else maps[:, :, kept][..., kept]
         if progress is not None:
             progress(done / len(tokens))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kit.config import ModelConfig
-from kit.data import Addition
+from kit.data import PAD, Addition
 from kit.errors import KitError
 from kit.models import build, named_weights, transplant
 from kit.sharing import (
@@ -94,6 +94,20 @@ def test_named_blocks_take_the_place_of_the_rate(teacher, no_xla):
     assert record.copies == {2: 1, 4: 3}
     assert (record.rule, record.rate) == ("named", None)
     assert [choice.why for choice in record.choices][1:] == ["not named", "named"] * 2
+
+
+@pytest.mark.slow
+def test_a_task_with_padding_is_no_obstacle(no_xla):
+    """Numbers of one digit or two: the end of most sequences is padding."""
+    task = Addition(digits=2, zero_padding=False, validation_pairs=20)
+    sizes = SIZES | {"context_length": task.context_length, "padding_id": PAD}
+    model = shake(build(ModelConfig.uniform(5, **sizes)))
+    assert (task.batch(0, 2, 0).inputs == PAD).any()
+    shared, record = attend_copy_adjust(model, task, 0.4, match=True, **NONE)
+    assert len(record.copies) == 2 and record.saved == record.formula
+    inputs = task.validation().inputs
+    expected = share(model, record.copies, record.heads)
+    np.testing.assert_array_equal(read(shared, inputs), read(expected, inputs))
 
 
 def test_a_shared_model_is_shared_further(teacher, no_xla):

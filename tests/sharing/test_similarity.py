@@ -10,7 +10,7 @@ from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models import activations, build, transplant
 from kit.sharing import MEASURES, compare_maps, map_similarity, match_heads, share
-from kit.sharing.heads import assign
+from kit.sharing.heads import assign, head_similarity
 from tests.cases import (
     ABSENT,
     BLOCK,
@@ -90,9 +90,50 @@ def test_what_cannot_be_compared_is_an_error():
     with pytest.raises(KitError, match=r"shape \(7,\)"):
         map_similarity(shaken("pre-ln"), tokens[0])
     padded = tokens.copy()
-    padded[0, 0] = PADDING
-    with pytest.raises(KitError, match="padding token 10"):
-        map_similarity(shaken("padding"), padded)
+    padded[1] = PADDING
+    for look in (map_similarity, match_first):
+        with pytest.raises(KitError, match="nothing but the padding token 10"):
+            look(shaken("padding"), padded)
+
+
+PLACES = [[0, 1], [3], [5, 6], []]  # of padding: in front, inside, behind, none
+
+
+@pytest.fixture(scope="module")
+def padded():
+    """A model that only padding tells where a token is, and padded sequences."""
+    config = case({"num_key_value_heads": 2}, padding_id=PADDING, positions="none")
+    tokens = some_tokens(config, batch=len(PLACES))
+    for row, places in zip(tokens, PLACES, strict=True):
+        row[places] = PADDING
+    return shake(build(config)), tokens
+
+
+def test_padding_is_left_out_of_the_maps(padded):
+    model, tokens = padded
+    found = map_similarity(model, tokens)
+    alone = [map_similarity(model, row[row != PADDING][None]) for row in tokens]
+    for measure in MEASURES:
+        expected = np.mean([each.values[measure] for each in alone], axis=0)
+        np.testing.assert_allclose(found.values[measure], expected, atol=1e-6)
+    for measure in ("cosine", "rows"):  # the null model of the third is drawn
+        expected = np.mean([each.null[measure] for each in alone], axis=0)
+        np.testing.assert_allclose(found.null[measure], expected, atol=1e-6)
+    as_tokens = map_similarity(unpadded(model), tokens)
+    assert abs(as_tokens.values["rows"] - found.values["rows"]).max() > 1e-3
+
+
+def unpadded(model):
+    """The same model, to which padding is a token like any other."""
+    return transplant(model, replace(model.config, padding_id=None))
+
+
+def test_padding_changes_no_match_of_heads(padded):
+    model, tokens = padded
+    alone = [head_similarity(model, 0, 1, row[row != PADDING][None]) for row in tokens]
+    np.testing.assert_allclose(
+        head_similarity(model, 0, 1, tokens), np.mean(alone, axis=0), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("look", [map_similarity, match_first])
