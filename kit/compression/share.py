@@ -81,6 +81,7 @@ def share_file(
     lesson = read_task(trained, data, evaluate, length)
     if batch_size is None:
         batch_size = _fitting(trained.model.config, lesson)
+    whole("batch_size", batch_size)  # also where there are no steps
     stages: Stages = {
         "distilling": stage(steps, batch_size, learning_rate),
         "adjusting": stage(

@@ -145,6 +145,7 @@ def test_a_shared_model_is_shared_again(folder):
         (["--adjust-steps", "-3"], " adjust_steps=-3"),
         (["--blocks", "9"], "no block 9 with an attention map of its own"),
         (["--batch-size", "0"], "batch_size=0"),
+        (["--batch-size", "-1", "--steps", "0"], "batch_size=-1"),
         (["--learning-rate", "0"], "learning_rate=0"),
         (["--sequences", "0"], "sequences=0"),
         (["--length", "1"], "length=1"),
