@@ -30,6 +30,7 @@ class TokenTask:
             predicted, or sequences with targets.
         held_out: What judges.
         vocabulary_size: Number of token ids.
+        padding_id: Token of a stream that nothing is learnt about, or `None`.
 
     Example:
         >>> held_out = Batch(*np.zeros((2, 3, 8), "int32"))
@@ -39,9 +40,15 @@ class TokenTask:
         ((4, 8), True)
     """
 
-    def __init__(self, tokens: Tokens, held_out: Batch, vocabulary_size: int):
+    def __init__(
+        self,
+        tokens: Tokens,
+        held_out: Batch,
+        vocabulary_size: int,
+        padding_id: int | None = None,
+    ):
         self.tokens, self.held_out = tokens, held_out
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size, self.padding_id = vocabulary_size, padding_id
         self.context_length = held_out.inputs.shape[1]
 
     @property
@@ -68,7 +75,8 @@ class TokenTask:
             return Batch(*(array[rows].astype("int32") for array in self.tokens))
         starts = rng.integers(len(self.tokens) - time + 1, size=batch_size)
         windows = self.tokens[starts[:, None] + np.arange(time)]
-        return Calibration(windows.astype("int32"), 1).batch
+        shown = Calibration(windows.astype("int32"), 1)
+        return shown.without_padding(self.padding_id).batch
 
     def validation(self) -> Batch:
         """The held-out data."""
@@ -136,7 +144,8 @@ def read_task(
         "data": f"{inputs.size:,} tokens from {parts.where}",
         "held_out": f"{held_out.inputs.size:,} tokens from {parts.source}",
     }
-    return Lesson(TokenTask(parts.data, held_out, config.vocabulary_size), about)
+    vocabulary, padding = config.vocabulary_size, config.padding_id
+    return Lesson(TokenTask(parts.data, held_out, vocabulary, padding), about)
 
 
 def _checked(data: Tokens, time: int, config: ModelConfig) -> np.ndarray:

@@ -57,6 +57,22 @@ def test_questions_with_answers_go_as_they_are(trained, tmp_path):
     np.testing.assert_array_equal(task.validation().inputs, inputs[8:])
 
 
+def test_of_padding_in_a_stream_nothing_is_learnt(tmp_path):
+    """Neither what it is, nor what comes after it."""
+    config = ModelConfig.uniform(
+        1, width=16, vocabulary_size=400, context_length=12, padding_id=0
+    )
+    stream = np.arange(1, 401)
+    stream[[3, 5, 200, 399]] = 0
+    np.save(tmp_path / "ids.npy", stream)
+    model = Trained("gpt", build(config), None)
+    inputs, targets = read_task(model, str(tmp_path / "ids.npy"))[0].batch(0, 200, 0)
+    following, learnt = inputs[:, 1:], targets[:, :-1]
+    padded = (following == 0) | (inputs[:, :-1] == 0)
+    assert padded.any() and (learnt[padded] == IGNORED).all()
+    np.testing.assert_array_equal(learnt[~padded], following[~padded])
+
+
 def test_the_last_token_of_a_stream_is_looked_at_too(trained, tmp_path):
     stream = np.zeros(500, int)
     stream[399] = 400  # the first four fifths end there, and not with a whole window
