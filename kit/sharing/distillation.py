@@ -46,6 +46,28 @@ def last_of_groups(config: ModelConfig) -> list[int]:
     return sorted(last.values())
 
 
+def watched_blocks(student: ModelConfig, losses: DistillationConfig) -> list[int]:
+    """The blocks after which L_I compares the streams; none where it weighs nothing.
+
+    Raises:
+        KitError: There are none, and nothing else has a weight.
+
+    Example:
+        >>> config = ModelConfig.uniform(2, vocabulary_size=14, context_length=12)
+        >>> shared = config.with_blocks({1: {"copies_map_from": 0}})
+        >>> watched_blocks(shared, DistillationConfig())
+        [1]
+    """
+    watched = last_of_groups(student) if losses.hidden else []
+    if not watched and not losses.soft + losses.hard:
+        raise KitError(
+            "the student shares no maps, so that hidden has no streams to compare, and "
+            "soft=0 and hard=0 leave nothing else to learn",
+            "Give soft or hard a weight",
+        )
+    return watched
+
+
 def distil(
     student: Transformer,
     teacher: Transformer,
@@ -70,7 +92,8 @@ def distil(
         progress: A progress bar, or a function that gets the share done.
 
     Raises:
-        KitError: The models or the task do not fit each other.
+        KitError: The models or the task do not fit each other, or the losses leave
+            nothing to learn.
 
     Example:
         >>> from dataclasses import replace
@@ -176,7 +199,8 @@ class Distillation(keras.Model):
         The student's logits, and its streams after each group of shared maps.
 
     Raises:
-        KitError: The models do not fit each other.
+        KitError: The models do not fit each other, or the losses leave nothing to
+            learn.
 
     Example:
         >>> import numpy as np
@@ -195,7 +219,7 @@ class Distillation(keras.Model):
         super().__init__(name="distillation", dtype=student.dtype_policy)
         check_pair(student.config, teacher.config)
         self.student, self.teacher, self.losses_of = student, teacher, losses
-        self.watched = last_of_groups(student.config) if losses.hidden else []
+        self.watched = watched_blocks(student.config, losses)
         self.built = True
 
     def call(self, tokens: Any, training: bool = False) -> Any:

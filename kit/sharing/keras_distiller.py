@@ -15,7 +15,7 @@ from keras import ops
 from kit.errors import KitError
 from kit.layers.taps import Collector
 from kit.models import Transformer
-from kit.sharing.distillation import check_pair, last_of_groups
+from kit.sharing.distillation import check_pair, watched_blocks
 from kit.sharing.losses import (
     DistillationConfig,
     hard_loss,
@@ -38,10 +38,12 @@ def keras_distiller(
 
     Returns:
         A distiller to compile and fit; its outputs are the logits, and the streams
-        where there are any to compare.
+        where there are any to compare. Keras wants a `loss` to compile it, which may be
+        any: it weighs nothing here.
 
     Raises:
-        KitError: The models do not fit each other, or the losses ask for true labels.
+        KitError: The models do not fit each other, or the losses ask for true labels
+            or leave nothing to learn.
 
     Example:
         >>> import numpy as np
@@ -52,6 +54,7 @@ def keras_distiller(
         >>> distiller = keras_distiller(build(shared), build(config))
         >>> [tuple(each.shape) for each in distiller(np.zeros((1, 12), "int32"))]
         [(1, 12, 14), (1, 12, 64)]
+        >>> distiller.compile("adam", loss="mse")
     """
     losses = losses or DistillationConfig()
     if losses.labels != "teacher":
@@ -60,7 +63,7 @@ def keras_distiller(
             "Use kit.sharing.distil, or labels='teacher'",
         )
     check_pair(student.config, teacher.config)
-    watched = last_of_groups(student.config) if losses.hidden else []
+    watched = watched_blocks(student.config, losses)
     weights = {
         SoftDistillation(losses.divergence): losses.soft,
         HardDistillation(): losses.hard,

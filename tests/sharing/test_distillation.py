@@ -149,6 +149,21 @@ def test_with_every_token_keras_gives_the_same_loss(copies, losses):
 
 
 @pytest.mark.slow
+def test_with_every_token_keras_trains_the_same():
+    trained, (start, _) = [], pair()
+    for make, loss in ((Distillation, None), (keras_distiller, "mse")):
+        student, teacher = pair()
+        both = make(student, teacher, DistillationConfig())
+        both.compile(keras.optimizers.SGD(0.01), loss=loss, run_eagerly=True)
+        both.train_on_batch(*data())
+        trained.append(named_weights(student))
+    for key, weight in named_weights(start).items():
+        ours, theirs = (np.asarray(each[key]) - np.asarray(weight) for each in trained)
+        assert np.abs(ours).max() > 0
+        np.testing.assert_allclose(theirs, ours, atol=1e-3 * np.abs(ours).max())
+
+
+@pytest.mark.slow
 def test_forward_is_the_loss_that_keras_calls_logits_distillation():
     student, teacher = pair()
     tokens, targets = data()
@@ -187,6 +202,14 @@ def test_keras_compares_layers_of_functional_models_only_and_freezes_the_teacher
         keras.distillation.Distiller(teacher, student, [by_name])
     keras_distiller(student, teacher)
     assert not teacher.trainable_weights
+
+
+@pytest.mark.parametrize("make", [Distillation, keras_distiller])
+def test_no_streams_to_compare_and_nothing_else_to_learn_is_an_error(make):
+    model, other = build(case()), build(case())
+    hidden = DistillationConfig(hidden=1.0, soft=0.0, hard=0.0)
+    with pytest.raises(KitError, match="shares no maps.* Give soft or hard a weight"):
+        make(model, other, hidden)
 
 
 @pytest.mark.slow
