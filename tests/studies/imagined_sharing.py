@@ -121,7 +121,10 @@ def copied(arm, as_claimed):
     counts = [round(rate * blocks) for rate in plan["rates"]]
     rules = {
         rule: {
-            str(count): {"copies": {}, "loss": BASE + 0.1 * count * (1 + place)}
+            str(count): {
+                "copies": {str(1 + n): 0 for n in range(count)},
+                "loss": BASE + 0.1 * count * (1 + place),
+            }
             for count in counts
         }
         for place, rule in enumerate(RULES)

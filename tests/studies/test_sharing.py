@@ -4,6 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from statistics import fmean
 
+import numpy as np
 import pytest
 from imagined import Watched
 from imagined_sharing import cells, imagined_rows, judged
@@ -20,7 +21,7 @@ from kit.studies.sharing.base import (
     stages,
 )
 from kit.studies.sharing.comparisons import NO_CHECKPOINT
-from kit.studies.sharing.drawing import draw
+from kit.studies.sharing.drawing import _copying, draw
 from kit.studies.sharing.real import checkpoint_arm
 from kit.studies.verdicts import judge, judge_study
 
@@ -244,7 +245,8 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
     told_now = told(claimed)
     ours, own, real, table, choices, teacher, *others = told_now
     scratch, speed, headline, still_open = others
-    assert "have a cosine of 0.80, of which sharpness and sink alone give 0.30" in ours
+    alike = "have a cosine of 0.80, of which sharpness and sink alone give 0.30, and "
+    assert f"{alike}those of two seeds 0.40." in ours
     assert "text-8" in own and "of what is beyond chance -0.10" in own
     assert "In SmolLM2-135M" in real and "costs is -0.80" in real
     assert "(loss 4.000 before)" in table
@@ -296,11 +298,27 @@ def test_the_smoke_budget_is_judged_although_it_has_one_seed():
 def test_figures_are_drawn_from_whatever_was_run(claimed):
     names = [figure.name for figure in draw(Results(claimed, "full"))]
     assert names == [
-        *("maps", "blocks", "steps", "models", "smollm2", "single", "costs"),
+        *(
+            "maps",
+            "maps-addition",
+            "blocks",
+            "steps",
+            "models",
+            "smollm2",
+            "single",
+            "costs",
+        ),
         *("untrained", "main", "selection", "losses", "scratch", "small"),
         *("addition", "speed"),
     ]
     assert draw(Results([], "smoke")) == []
+
+
+def test_a_rule_that_finds_fewer_copies_has_no_point_beside_those_with_more():
+    found = {"3": {"copies": {"2": 1, "4": 3, "6": 5}, "loss": 4.5}}
+    assert _copying(found, 3) == 4.5
+    found["3"]["copies"].popitem()
+    assert np.isnan(_copying(found, 3))
 
 
 def test_a_run_that_diverged_is_no_number_and_no_point(claimed):

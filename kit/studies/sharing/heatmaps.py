@@ -1,6 +1,7 @@
 """Figures of how alike maps are: over training, by block, in other models."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
@@ -16,6 +17,7 @@ MEASURES = {
 }
 SHORT = {"cosine": "cosine", "rows": "rows", "jensen-shannon": "1 - JS"}
 NULL = "null model"
+TWO_SEEDS = "two seeds, trained"
 MODELS = {
     "text-copied": "text",
     "small-copied": "text, the smaller model",
@@ -28,7 +30,7 @@ Maps = Mapping[str, Mapping[str, Sequence[float]]]
 
 def draw_heatmaps(results: Results) -> list[Figure]:
     """Every figure whose arms were run."""
-    made = (_training, _blocks, _steps, _models, _checkpoint)
+    made = (_training, _adding, _blocks, _steps, _models, _checkpoint)
     return [figure for make in made for figure in make(results)]
 
 
@@ -53,8 +55,9 @@ def _sparse(count: int) -> list[str]:
     return [str(i) if i % every == 0 else "" for i in range(count)]
 
 
-def _training(results: Results) -> list[Figure]:
-    rows = _rows(results, "text-base", "watched")
+def _training(results: Results, subject: str = "text") -> list[Figure]:
+    """The paper's Fig. 2, for one model over its training."""
+    rows = _rows(results, f"{subject}-base", "watched")
     if not rows:
         return []
     start, end = ([row.probes[when] for row in rows] for when in ("start", "end"))
@@ -78,11 +81,16 @@ def _training(results: Results) -> list[Figure]:
     )
     caption = (
         "How alike the attention maps of two blocks are, by three measures, while a "
-        "model learns text; the mean over seeds. Flat maps are alike from the start. "
-        "The null model keeps the sharpness and the sink of the trained maps, and "
-        "forgets who attends to whom: only what is above it is likeness."
+        f"model learns {subject}; the mean over seeds. Flat maps are alike from the "
+        "start. The null model keeps the sharpness and the sink of the trained maps, "
+        "and forgets who attends to whom: what is above it is likeness in that."
     )
-    return [Figure("maps", caption, picture)]
+    name = "maps" if subject == "text" else f"maps-{subject}"
+    return [Figure(name, caption, picture)]
+
+
+def _adding(results: Results) -> list[Figure]:
+    return _training(results, "addition")
 
 
 def _blocks(results: Results) -> list[Figure]:
@@ -135,12 +143,27 @@ def _steps(results: Results) -> list[Figure]:
             for name, key in (("inner blocks", "value"), (NULL, "null"))
         }
     ticks = dict.fromkeys(panels, ["0", *map(str, steps)])
-    picture = line_panels(panels, ticks, x_label="training step")
+    picture = line_panels(
+        panels, ticks, x_label="training step", references=_of_two_seeds(results)
+    )
     caption = (
-        "Likeness of inner blocks falls while maps get sharper, and what is left of it "
-        "above the null model is what the layers have in common."
+        "Likeness of inner blocks over the training of a model, and of its null model, "
+        "which has its sharpness and its sink: mean and range over seeds. Dotted: the "
+        "inner blocks of two trained models of other seeds, which have seen the same "
+        "text and never each other."
     )
     return [Figure("steps", caption, picture)]
+
+
+def _of_two_seeds(results: Results) -> dict[str, dict[str, float]]:
+    """For each measure, how alike inner maps are of two models that never met."""
+    found = {}
+    for measure, words in MEASURES.items():
+        metric = f"{measure}_unrelated"
+        known = metric in results.metrics and results.values("text-copied", metric)
+        if known:
+            found[words] = {TWO_SEEDS: fmean(value or 0.0 for value in known.values())}
+    return found
 
 
 def _in_order(row: Row) -> list[Maps]:

@@ -85,11 +85,13 @@ def _likeness(results: Results, arm: str, words: str) -> str:
     if any(value is None for value in found):
         return ""
     alike, chance, correlation, beyond = found
+    apart = _mean(results, arm, "cosine_unrelated")
+    other = "" if apart is None else f", and those of two seeds {apart:.2f}"
     return (
         f"In {words}, the maps of inner blocks have a cosine of {alike:.2f}, of which "
-        f"sharpness and sink alone give {chance:.2f}. Its rank correlation with what "
-        f"copying the block before costs is {correlation:+.2f} (-1: the most similar "
-        f"are the cheapest), and that of what is beyond chance {beyond:+.2f}."
+        f"sharpness and sink alone give {chance:.2f}{other}. Its rank correlation "
+        f"with what copying the block before costs is {correlation:+.2f} (-1: the most "
+        f"similar are the cheapest), and that of what is beyond chance {beyond:+.2f}."
     )
 
 
@@ -192,7 +194,7 @@ def _speed(results: Results) -> str:
     if None not in memory:
         ratios = ", ".join(f"{ratio:.2f}" for ratio in memory)
         text += f"; training takes {ratios} times the memory"
-    return f"{text}. C5b and C5c have the intervals, which are wide."
+    return f"{text}. C5b and C5c have the intervals."
 
 
 def _shares(values: Sequence[float | None]) -> str:
