@@ -41,6 +41,8 @@ Tokens = Annotated[
 ]
 RULES = "most-similar, largest-gap, least-similar or random"
 MEASURES = "cosine, rows or jensen-shannon"
+LOSSES = ("hidden", "soft", "hard")
+WEIGHTS = "0.25,0.25,0.5"  # the paper's
 METHODS = (
     "2ssp, stage-1, attention, shortgpt, window, blockpruner, evopress, slice, "
     "magnitude or random"
@@ -118,7 +120,9 @@ def share(
     ] = "most-similar",
     blocks: Annotated[
         str | None,
-        typer.Option(help="These blocks copy, such as 2,3,5; takes the rate's place."),
+        typer.Option(
+            help="These blocks copy, such as 2,3,5; in place of rate and rule."
+        ),
     ] = None,
     measure: Annotated[
         str, typer.Option(help=f"Of the similarity: {MEASURES}.")
@@ -137,6 +141,13 @@ def share(
     batch_size: Annotated[
         int | None, typer.Option(help="Sequences of a step; 16, or what fits.")
     ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Of the distillation's losses: hidden streams, soft labels and hard "
+            "ones. Streams can drown the others; see kit.sharing.losses."
+        ),
+    ] = WEIGHTS,
     divergence: Annotated[
         str, typer.Option(help="Of the soft labels: reverse or forward.")
     ] = "reverse",
@@ -164,7 +175,9 @@ def share(
         "blocks": _numbers(blocks),
         "measure": measure,
         "match": match_heads,
-        "losses": DistillationConfig(divergence=divergence, labels=labels),
+        "losses": DistillationConfig(
+            **_weights(weights), divergence=divergence, labels=labels
+        ),
         "sequences": sequences,
         "seed": seed,
     }
@@ -197,6 +210,16 @@ def _numbers(blocks: str | None) -> list[int] | None:
             f"--blocks {blocks!r} is no list of blocks", "Give numbers, such as 2,3,5"
         )
     return [int(part) for part in blocks.split(",")]
+
+
+def _weights(text: str) -> dict[str, float]:
+    """`0.25,0.25,0.5` by the names of the losses."""
+    try:
+        return dict(zip(LOSSES, map(float, text.split(",")), strict=True))
+    except ValueError:
+        raise KitError(
+            f"--weights {text!r} is not three numbers", f"Give such as {WEIGHTS}"
+        ) from None
 
 
 def _number_or_name(rule: str | None) -> Any:

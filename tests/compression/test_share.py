@@ -21,6 +21,7 @@ from kit.sharing import (
     MEASURES,
     RULES,
     Choice,
+    DistillationConfig,
     MapSimilarity,
     Record,
     Savings,
@@ -141,6 +142,10 @@ def test_a_shared_model_is_shared_again(folder):
         (["--batch-size", str(10**18)], "this does not fit into memory (Unable"),
         (["--labels", "both"], "labels 'both'"),
         (["--divergence", "back"], "divergence 'back'"),
+        (["--weights", "1,2"], "--weights '1,2' is not three numbers. Give such as"),
+        (["--weights", "1,2,x"], "--weights '1,2,x' is not three numbers"),
+        (["--weights", "1,-2,0"], "soft=-2.0 is not a number from 0"),
+        (["--weights", "0,0,0"], "leave nothing to learn"),
         (["--steps", "-1"], " steps=-1"),
         (["--adjust-steps", "-3"], " adjust_steps=-3"),
         (["--blocks", "9"], "no block 9 with an attention map of its own"),
@@ -193,6 +198,22 @@ def test_no_more_sequences_than_the_text_holds(folder, monkeypatch):
     for text, count in (("sea.txt", 10**12), ("rows.npy", 10**12), ("sea.txt", 3)):
         assert kit_share("--sequences", str(count), text=text) == 130
     assert asked == [len(TEXT) * 4 // 5 // 16, 16, 3]
+
+
+def test_what_the_losses_weigh_is_what_was_asked(folder, monkeypatch):
+    asked = []
+
+    def looked(*_, **how):
+        asked.append(how["losses"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "attend_copy_adjust", looked)
+    assert kit_share() == 130
+    assert kit_share("--weights", "0,0.5,2", "--divergence", "forward") == 130
+    assert asked == [
+        DistillationConfig(),
+        DistillationConfig(hidden=0.0, soft=0.5, hard=2.0, divergence="forward"),
+    ]
 
 
 @pytest.mark.parametrize("stage", ["attend_copy_adjust", "save", "render_page"])
