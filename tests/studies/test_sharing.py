@@ -9,6 +9,7 @@ import pytest
 from imagined import Watched
 from imagined_sharing import cells, imagined_rows, judged
 
+from kit.sharing import copies_at_rate
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, with_rate
 from kit.studies.sharing import STUDY, paper
@@ -95,13 +96,16 @@ def test_what_claims_quote_follows_from_the_printed_scores():
 
 def test_the_card_takes_its_numbers_from_the_set_up(monkeypatch):
     text = " ".join(STUDY.card().split())
-    assert "1/4, 2/5 and 3/4 of them, for the paper's 23, 41 and 77 %" in text
+    assert "1/4, 2/5 and 3/4 of them, for the paper's 23, 41 and 77 %, which" in text
+    counts = [copies_at_rate(rate, range(8)) for rate in RATES.values() if rate]
+    assert "which here are {}, {} and {} of 8. What".format(*counts) in text
     assert "or 4/5 of these and then true labels" in text
     assert f"Speed is that of {paper.BLOCKS} blocks of width 128" in text
     monkeypatch.setitem(SCALES, "full", Scale(blocks=9, width=72, deep=13, narrow=24))
     text = " ".join(STUDY.card().split())
     assert ": 9 blocks of width 72, 13 of width 24 for" in text
     assert "smallest model, 9 of width 24 that add" in text
+    assert "which here are 2, 4 and 7 of 9. What" in text
 
 
 def test_the_remark_stands_beside_the_claims_that_rest_on_it(claimed):
@@ -243,12 +247,15 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
         return STUDY.in_short(results, judge(STUDY.claims, results))
 
     told_now = told(claimed)
-    ours, own, real, table, choices, teacher, *others = told_now
-    scratch, speed, headline, still_open = others
+    ours, own, real, alone, _, of_real, table, choices, *others = told_now
+    teacher, scratch, speed, headline, still_open = others
     alike = "have a cosine of 0.80, of which sharpness and sink alone give 0.30, and "
     assert f"{alike}those of two seeds 0.40." in ours
     assert "text-8" in own and "of what is beyond chance -0.10" in own
     assert "In SmolLM2-135M" in real and "costs is -0.80" in real
+    assert "In our model of text, copied only, 40% of the blocks," in alone
+    assert "In SmolLM2-135M, copied only, 40% of the blocks, 4.000 becomes" in of_real
+    assert "5.200 the most similar" in of_real and "10.000 at random" in of_real
     assert "(loss 4.000 before)" in table
     assert "; with 40% shared at 4.100 trained further, " in table
     assert "(4.300 copied only); with 75%" in table
@@ -272,7 +279,7 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
         for row in claimed
     ]
     assert "blocks copy)" not in choices
-    assert "above the largest gap, in groups (0 blocks copy)" in told(none_copies)[4]
+    assert "above the largest gap, in groups (0 blocks copy)" in told(none_copies)[7]
 
 
 def test_means_that_are_compared_are_over_the_seeds_that_all_have(claimed):

@@ -40,22 +40,23 @@ forgets who attends to whom; and beside the maps of another model.
 pairs. Each seed trains a model, once, and every arm shares that one, so arms
 are paired. Similarities and costs are measured on training text, losses on held-out
 text. The blocks with the most similar maps copy, as in the paper's lists, from the
-nearest one before that does not; {shares} of them, for the paper's {theirs} %. What is
-trained further gets as many tokens in every arm: all of them true
-labels, all of them the teacher's losses, or {first} of these and then true labels. The
-loss of the streams is a mean over the width, for the paper's sum, which is as many
-times larger as a model is wide. Even the mean can outweigh the other two losses, where
-streams are large, as in SmolLM2.
+nearest one before that does not; {shares} of them, for the paper's {theirs} %, which
+here are {counts} of {scale.blocks}. What is trained further gets as many tokens in
+every arm: all of them true labels, all of them the teacher's losses, or {first} of
+these and then true labels. The loss of the streams is a mean over the width, for the
+paper's sum, which is as many times larger as a model is wide. Even the mean can
+outweigh the other two losses, where streams are large, as in SmolLM2.
 
 **Also** text-8, which ships with the kit, and SmolLM2-135M where it is found (`kit
 fetch smollm2`, and tinyshakespeare in $KIT_DATA): maps, choice of blocks, and what
 copying costs without training. Speed is that of {speed_blocks} blocks of width
-{speed_width} and the paper's lists, beside the same model unshared, on one core; the
-operations saved bound it.
+{speed_width} and the paper's lists, beside the same model unshared, on one core. Beside
+it stands what the operations saved would give.
 
 **Learning rates.** Every arm of the main table was given the same grid, {rates}, on one
 seed and half of the steps (`--budget search`): {found}. Ablations take the rate of the
-arm that they change; from scratch it is that of the first training.
+arm that they change, addition and the smallest model that of the same arm on text; from
+scratch it is that of the first training.
 
 **What counts.** A claim is *reproduced* when the 95 % interval over seeds lies wholly
 on its side of the smallest effect that matters, *not reproduced* when it lies wholly on
@@ -74,6 +75,7 @@ def card() -> str:
         vocabulary=VOCABULARY,
         shares=listed([fraction(rate) for rate in RATES.values() if rate]),
         theirs=listed(list(LISTS)),
+        counts=listed(copying()),
         first=fraction(DISTILLED),
         speed_blocks=BLOCKS,
         speed_width=WIDTH,
@@ -81,6 +83,12 @@ def card() -> str:
         found=range_in_words("sharing", FURTHER_RATES),
         cost=plan(arms, SEEDS),
     )
+
+
+def copying() -> list[str]:
+    """How many blocks copy at each rate; as `kit.sharing`, which would load Keras."""
+    blocks = SCALES["full"].blocks
+    return [f"{round(rate * blocks)}" for rate in RATES.values() if rate]
 
 
 def fraction(share: float) -> str:

@@ -30,13 +30,14 @@ Losses = dict[int, float]
 
 
 def in_short(results: Results, verdicts: Sequence[Verdict]) -> list[str]:
-    """A few sentences: likeness, what it tells, the main table, choices, what the
-    teacher gives, speed, what is open.
+    """A few sentences: likeness, what it tells, choices without training, the main
+    table, choices with it, what the teacher gives, speed, what is open.
 
     What was not run, or left no finite number, is left out.
     """
     texts = [
         *(_likeness(results, arm, words) for arm, words in MODELS.items()),
+        *(_untrained(results, arm, words) for arm, words in MODELS.items()),
         _table(results),
         _choices(results),
         _teacher(results),
@@ -92,6 +93,28 @@ def _likeness(results: Results, arm: str, words: str) -> str:
         f"sharpness and sink alone give {chance:.2f}{other}. Its rank correlation "
         f"with what copying the block before costs is {correlation:+.2f} (-1: the most "
         f"similar are the cheapest), and that of what is beyond chance {beyond:+.2f}."
+    )
+
+
+def _untrained(results: Results, arm: str, words: str) -> str:
+    """Loss by rule where nothing is trained; of rules that find enough blocks."""
+    found: dict[str, Losses] = {rule: {} for rule in RULES}
+    place = [rate for rate in RATES.values() if rate].index(RATES[ABLATED])
+    rows = [row for row in results.of(arm) if "rules" in row.probes]
+    for row in rows:
+        rules = row.probes["rules"]
+        count = sorted(map(int, rules["list"]))[place]
+        for rule in RULES:
+            each = rules[rule][str(count)]
+            if len(each["copies"]) == count:
+                found[rule][row.seed] = each["loss"]
+    told = {RULES[n]: each for n, each in found.items() if len(each) == len(rows)}
+    means, before = _means(told), _mean(results, arm, "loss")
+    if not means or before is None:
+        return ""
+    return (
+        f"In {words}, copied only, {RATES[ABLATED]:.0%} of the blocks, {before:.3f} "
+        f"becomes {_ordered(means)}."
     )
 
 
