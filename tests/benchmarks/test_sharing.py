@@ -77,6 +77,22 @@ def test_both_peers_do_the_same_work(tmp_path):
         np.testing.assert_allclose(*after, rtol=1e-4, atol=1e-5 + 0.01 * change)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("use", ["forward", "generate", "train"])
+def test_the_kit_does_what_is_timed_without_pytorch_too(use):
+    case = replace(SMALL, blocks=2, prompt=4, generated=6, steps=2)
+    shape = {"forward": (2, 12, 23), "generate": (1, 10)}
+    about, actions = kit_sharing.prepare(case, str(RATES[1]), use)
+    before = actions["logits"]()
+    done = actions[use]()
+    if use in shape:
+        assert np.shape(done) == shape[use]
+    change = np.abs(actions["logits"]() - before).max()
+    assert (change > 1e-3) == (use == "train")
+    dense = kit_sharing.config(case)
+    assert about["flops"] < flops_per_token(dense, case.time)
+
+
 def test_of_22_blocks_as_many_copy_as_in_the_paper():
     counts = [len(kit_sharing.copies(22, rate)) for rate in RATES]
     assert counts == [5, 9, 17]
