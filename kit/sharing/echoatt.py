@@ -20,6 +20,7 @@ from kit.sharing.share import Heads, saved_by, savings_of, share
 from kit.sharing.similarity import MapSimilarity, attention_blocks, map_similarity
 from kit.training import TrainConfig, evaluate
 from kit.training.continued import Continued
+from kit.training.fit import check_fit
 
 Progress = Callable[[str], AbstractContextManager[Callable[[float], None]]]
 
@@ -94,7 +95,8 @@ def attend_copy_adjust(
         A new model, and a `Record`.
 
     Raises:
-        KitError: Something given is bad, or training diverged.
+        KitError: Something given is bad, model and task do not fit, or training
+            diverged.
 
     Example:
         >>> from kit.config import ModelConfig
@@ -112,6 +114,7 @@ def attend_copy_adjust(
     """
     known("measure", measure, MEASURES)
     chosen_by = _rule(model, rate, rule, blocks, seed)
+    check_fit(model.config, task, task.validation())
     record = Record(rate, rule, measure)
     if blocks is not None:
         record.rate, record.rule = None, "named"

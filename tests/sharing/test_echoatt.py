@@ -156,6 +156,20 @@ def test_what_cannot_be_is_an_error(how, message, teacher):
         attend_copy_adjust(teacher, TASK, **(NONE | how))
 
 
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"mask": "full"}, 'mask="full" shows the model the token at position'),
+        ({"vocabulary_size": 12}, "the model's vocabulary_size=12 is below the task's"),
+        ({"context_length": 3, "positions": "none"}, "context_length=3 is below"),
+    ],
+)
+def test_a_task_that_does_not_fit_is_told_before_anything_is_judged(change, message):
+    model = build(ModelConfig.uniform(2, **(SIZES | change)))
+    with pytest.raises(KitError, match=message):
+        attend_copy_adjust(model, TASK, 0.5, **NONE)
+
+
 def test_a_model_of_one_attention_is_an_error():
     edits = {block: ABSENT for block in range(4)}
     with pytest.raises(KitError, match="1 blocks of the model have an attention"):
