@@ -144,8 +144,8 @@ def share(
     weights: Annotated[
         str,
         typer.Option(
-            help="Of the distillation's losses: hidden streams, soft labels and hard "
-            "ones. Streams can drown the others; see kit.sharing.losses."
+            help="Of the distillation's losses: hidden streams, soft labels, hard "
+            "labels. Lower the first where it drowns the others."
         ),
     ] = WEIGHTS,
     divergence: Annotated[
