@@ -271,6 +271,10 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
     assert "takes 0.98, 0.96, 0.93 times the memory." in speed
     assert headline == paper.remark()
     assert still_open.endswith(": C2c, C6c.")
+    assert "times as long" not in teacher  # nothing was timed
+    slow = {"text-40-kd": 3.0, "text-40-continual": 2.0}
+    timed = [replace(row, training_seconds=slow.get(row.arm)) for row in claimed]
+    assert told(timed)[8].endswith("A step with a teacher takes 1.5 times as long.")
     assert len(told([])) == 2  # the paper's own numbers, and what is open
     none_copies = [
         replace(row, metrics=row.metrics | {"copied": 0})

@@ -145,7 +145,7 @@ def _untrained(results: Results) -> list[Figure]:
     caption = (
         "Copying alone, by how the blocks are chosen: held-out loss without any "
         "training, mean and range over seeds. Below is better. A rule that finds fewer "
-        "blocks that may copy, as the largest gap does, has no point there."
+        "blocks that may copy, as the largest gap can, has no point there."
     )
     return [Figure("untrained", caption, picture)]
 
@@ -177,7 +177,7 @@ def _main(results: Results) -> list[Figure]:
     caption = (
         "Held-out loss after sharing, for as many tokens in every arm: mean and range "
         "over seeds. At 0 nothing is shared: the control that the paper leaves without "
-        "the task that its headline rests on. Copied only goes on above."
+        "the task that its headline rests on. Above what is trained the panel is cut."
     )
     return [Figure("main", caption, picture)]
 

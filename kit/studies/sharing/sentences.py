@@ -4,7 +4,7 @@ Means that stand beside each other are over the seeds that all of them have.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import TypeVar
 
 from kit.studies.results import Results
@@ -178,11 +178,28 @@ def _teacher(results: Results) -> str:
     if len(found) < 3 or len(alone) < 2:
         return ""
     grown = alone["text-0-kd"] - alone["text-base"]
+    longer = _longer(results)
+    takes = (
+        f" A step with a teacher takes {longer:.1f} times as long." if longer else ""
+    )
     return (
         f"What is learned from the teacher, {RATES[ABLATED]:.0%} shared: "
         f"{_ordered(found)}. Where nothing is shared the student begins as its "
         f"teacher; distilled, its loss changes by {grown:+.3f}, which no copy explains."
+        f"{takes}"
     )
+
+
+def _longer(results: Results) -> float | None:
+    """Time of distillation by that of as many steps without a teacher, in median."""
+    seconds = [
+        {row.seed: row.training_seconds for row in results.of(f"text-{ABLATED}-{way}")}
+        for way in ("kd", "continual")
+    ]
+    seeds = {*seconds[0]} & {*seconds[1]}
+    pairs = [(seconds[0][seed], seconds[1][seed]) for seed in seeds]
+    ratios = [kd / alone for kd, alone in pairs if kd and alone]
+    return median(ratios) if ratios else None
 
 
 def _scratch(results: Results) -> str:
