@@ -32,7 +32,7 @@ TRAINED = (SIMPLIFIED, POSITIONS, RATES)  # these a model is trained with from t
 
 Combination = tuple[str, ...]
 
-LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The grid that every first training is given."""
 FURTHER = 1 / 3  # of that rate, for the further training
 
