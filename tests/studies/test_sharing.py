@@ -254,9 +254,14 @@ def test_the_sentences_for_a_newcomer_follow_the_rows(claimed):
     assert "text-8" in own and "of what is beyond chance -0.10" in own
     assert "In SmolLM2-135M" in real and "costs is -0.80" in real
     assert "In our model of text, copied only, 40% of the blocks," in alone
-    assert "In SmolLM2-135M, copied only, 40% of the blocks, 4.000 becomes" in of_real
+    assert (
+        "In SmolLM2-135M, copied only, 40% of the blocks, the loss grows from 4.000 to"
+        in of_real
+    )
     assert "5.200 the most similar" in of_real and "10.000 at random" in of_real
     assert "(loss 4.000 before)" in table
+    assert table.endswith("Each is the mean over 3 seeds that all have.")
+    assert alone.endswith("(mean over 5 seeds).") and "3 seeds)" in of_real
     assert "; with 40% shared at 4.100 trained further, " in table
     assert "(4.300 copied only); with 75%" in table
     assert "3.900 the most similar" in choices and "4.100 at random" in choices
@@ -323,6 +328,18 @@ def test_figures_are_drawn_from_whatever_was_run(claimed):
         *("addition", "speed"),
     ]
     assert draw(Results([], "smoke")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", ["smoke", "quick"])
+def test_a_smaller_budget_has_its_figures_and_sentences_too(budget):
+    """Of six blocks as many copy at a quarter as at two fifths."""
+    results = Results(imagined_rows(budget), budget)
+    assert draw(results)[-1].name == ("main" if budget == "smoke" else "scratch")
+    told = STUDY.in_short(results, judge(STUDY.claims, results))
+    (table,) = (sentence for sentence in told if "For as many tokens" in sentence)
+    count = round(0.4 * SCALES[budget].blocks)
+    assert f"({4 + 0.1 * count:.3f} copied only)" in table
 
 
 def test_a_rule_that_finds_fewer_copies_has_no_point_beside_those_with_more():

@@ -1,13 +1,14 @@
 """The tests that the claims are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from kit.studies.claim import Test
 from kit.studies.claims import AllOf, Custom, Difference, Value
 from kit.studies.findings import UNDECIDED, Finding, not_run
-from kit.studies.results import Results
+from kit.studies.results import Results, Row
 from kit.studies.sharing.arms import MAIN
 from kit.studies.sharing.paper import remark
 from kit.studies.sharing.real import CHECKPOINT
@@ -156,6 +157,19 @@ class Stages:
         )
         makes_up = " first, which is what the gain makes up for" * (after > before)
         return replace(found, sentence=f"{told}{makes_up}.")
+
+
+def untrained(row: Row, rate: float, rule: str = "list") -> Mapping[str, Any]:
+    """Who copies at a rate, and the loss, of a row of what is not trained.
+
+    Two rates can come to as many blocks, so these are found by their number, which is
+    that of `kit.sharing.copies_at_rate`.
+    """
+    count = round(rate * len(row.probes["dropping"]))
+    if not count:
+        return {"copies": {}, "loss": row.metrics["loss"]}
+    found: Mapping[str, Any] = row.probes["rules"][rule][str(count)]
+    return found
 
 
 def mean_copied(results: Results, arm: str) -> float:

@@ -10,7 +10,7 @@ from kit.panels import line_panels, point_panels
 from kit.studies.results import Results, Row
 from kit.studies.sharing.arms import ABLATED, LOSS_CHANGES, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
-from kit.studies.sharing.comparisons import allowed, named_with_number
+from kit.studies.sharing.comparisons import allowed, named_with_number, untrained
 from kit.studies.sharing.heatmaps import MODELS, SHORT, draw_heatmaps
 from kit.studies.sharing.matrices import whole
 from kit.studies.sharing.paper import EFFICIENCY, LISTS
@@ -184,18 +184,8 @@ def _main(results: Results) -> list[Figure]:
 
 def _copied_only(results: Results) -> np.ndarray:
     rows = _rows(results, "text-copied", "rules")
-    grid = [
-        [
-            row.metrics["loss"],
-            *(row.probes["rules"]["list"][c]["loss"] for c in _counts(row)),
-        ]
-        for row in rows
-    ]
+    grid = [[untrained(row, rate)["loss"] for rate in RATES.values()] for row in rows]
     return np.array(grid, dtype=float).reshape(-1, len(RATES))
-
-
-def _counts(row: Row) -> list[str]:
-    return sorted(row.probes["rules"]["list"], key=int)
 
 
 def _columns(results: Results, arms: list[str], metric: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from kit.studies.results import Results
 from kit.studies.sharing.arms import ABLATED, LOSS_CHANGES, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
-from kit.studies.sharing.comparisons import allowed, named_with_number
+from kit.studies.sharing.comparisons import allowed, named_with_number, untrained
 from kit.studies.sharing.paper import BLOCKS, EFFICIENCY, LISTS, remark
 from kit.studies.verdicts import Verdict, still_open
 
@@ -58,13 +58,24 @@ def _losses(results: Results, arm: str, metric: str = "loss") -> Losses:
     return known if len(known) == len(values) else {}
 
 
+def _common(found: Mapping[Name, Losses]) -> set[int]:
+    """The seeds that all have, of those that were run."""
+    seeds = [{*losses} for losses in found.values() if losses]
+    return set.intersection(*seeds) if seeds else set()
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count > 1)}"
+
+
 def _means(found: Mapping[Name, Losses]) -> dict[Name, float]:
     """Means over the seeds that all have; what was not run is left out."""
-    known = {name: losses for name, losses in found.items() if losses}
-    if not known:
-        return {}
-    seeds = set.intersection(*({*losses} for losses in known.values()))
-    return {n: fmean(losses[s] for s in seeds) for n, losses in known.items() if seeds}
+    seeds = _common(found)
+    return {
+        name: fmean(losses[seed] for seed in seeds)
+        for name, losses in found.items()
+        if losses and seeds
+    }
 
 
 def _mean(results: Results, arm: str, metric: str) -> float | None:
@@ -98,31 +109,28 @@ def _likeness(results: Results, arm: str, words: str) -> str:
 
 def _untrained(results: Results, arm: str, words: str) -> str:
     """Loss by rule where nothing is trained; of rules that find enough blocks."""
-    found: dict[str, Losses] = {rule: {} for rule in RULES}
-    place = [rate for rate in RATES.values() if rate].index(RATES[ABLATED])
+    rate, found = RATES[ABLATED], {rule: Losses() for rule in RULES}
     rows = [row for row in results.of(arm) if "rules" in row.probes]
     for row in rows:
-        rules = row.probes["rules"]
-        count = sorted(map(int, rules["list"]))[place]
         for rule in RULES:
-            each = rules[rule][str(count)]
-            if len(each["copies"]) == count:
+            each = untrained(row, rate, rule)
+            if len(each["copies"]) == len(untrained(row, rate)["copies"]):
                 found[rule][row.seed] = each["loss"]
     told = {RULES[n]: each for n, each in found.items() if len(each) == len(rows)}
     means, before = _means(told), _mean(results, arm, "loss")
     if not means or before is None:
         return ""
     return (
-        f"In {words}, copied only, {RATES[ABLATED]:.0%} of the blocks, {before:.3f} "
-        f"becomes {_ordered(means)}."
+        f"In {words}, copied only, {rate:.0%} of the blocks, the loss grows from "
+        f"{before:.3f} to {_ordered(means)} (mean over {_seeds(len(rows))})."
     )
 
 
 def _table(results: Results) -> str:
     base, copied = ("", "before"), "copied only"
     found = {base: _losses(results, "text-base")}
-    for name in RATES:
-        found[name, copied] = _copied_only(results, name)
+    for name, rate in RATES.items():
+        found[name, copied] = _copied_only(results, rate)
         for regime, words in REGIMES.items():
             found[name, words] = _losses(results, f"text-{name}-{regime}")
     means = _means(found)
@@ -137,20 +145,15 @@ def _table(results: Results) -> str:
         return ""
     return (
         f"For as many tokens, the model (loss {means[base]:.3f} before) ends "
-        f"{'; '.join(told)}."
+        f"{'; '.join(told)}. Each is the mean over {_seeds(len(_common(found)))} that "
+        "all have."
     )
 
 
-def _copied_only(results: Results, name: str) -> Losses:
+def _copied_only(results: Results, rate: float) -> Losses:
     """Seed -> loss at a rate without any training; nothing where nothing copies."""
-    copying = [each for each, rate in RATES.items() if rate]
-    found = {}
-    for row in results.of("text-copied"):
-        rules = row.probes.get("rules", {}).get("list", {})
-        counts = sorted(rules, key=int)  # as many as there are rates
-        if name in copying and counts:
-            found[row.seed] = rules[counts[copying.index(name)]]["loss"]
-    return found
+    rows = [row for row in results.of("text-copied") if "rules" in row.probes]
+    return {row.seed: untrained(row, rate)["loss"] for row in rows} if rate else {}
 
 
 def _choices(results: Results) -> str:
