@@ -13,10 +13,11 @@ from kit.data import IGNORED, Task
 from kit.errors import KitError
 from kit.layers.taps import Collector
 from kit.models import Transformer
+from kit.models.intact import intact
 from kit.sharing.losses import DistillationConfig, distillation_loss
 from kit.training import TrainConfig
 from kit.training.continued import Continued, ContinuedTrainer
-from kit.training.trainer import Progress
+from kit.training.trainer import Progress, Run
 
 STAGE = TrainConfig(
     steps=200,
@@ -176,6 +177,11 @@ class DistillingTrainer(ContinuedTrainer):
     ):
         self.teacher, self.losses = teacher, losses or DistillationConfig()
         super().__init__(student, task, config, jit_compile)
+
+    def run(self, seed: int = 0, **how: Any) -> Run:
+        """As `Trainer.run`; the teacher is whole also after Ctrl-C."""
+        with intact(self.teacher):
+            return super().run(seed, **how)
 
     def _make_learner(self) -> keras.Model:
         return Distillation(self.model, self.teacher, self.losses)

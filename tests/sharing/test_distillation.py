@@ -25,7 +25,7 @@ from kit.sharing import (
     share,
 )
 from kit.training import trainer as training
-from tests.cases import BLOCK, TIME, case, shake, some_tokens
+from tests.cases import BLOCK, TIME, case, shake, some_tokens, weights_of
 
 DEEP = case(blocks=(BLOCK,) * 4)
 COPIES = {1: 0, 3: 2}
@@ -251,6 +251,24 @@ def test_large_streams_are_no_divergence(monkeypatch):
     assert run.status == "finished"
     monkeypatch.setattr(training, "DIVERGED", 0.1)
     assert trainer.go_on(progress=False).run.status == "diverged"
+
+
+@pytest.mark.slow
+def test_the_teacher_survives_ctrl_c(monkeypatch):
+    """On JAX, Keras has taken its weights away when a step begins."""
+    teacher = shake(build(SMALL))
+    before = weights_of(teacher)
+    trainer = DistillingTrainer(share(teacher, COPIES), teacher, TASK, STAGE)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.learner, "make_train_function", lambda: None)
+    monkeypatch.setattr(trainer.learner, "train_function", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.go_on(progress=False)
+    for key, weight in weights_of(teacher).items():
+        np.testing.assert_array_equal(weight, before[key])
 
 
 @pytest.mark.slow

@@ -26,7 +26,15 @@ from kit.sharing import (
     stage,
 )
 from kit.training import token_cross_entropy
-from tests.cases import ABSENT, assert_same, case, read, shake, some_tokens
+from tests.cases import (
+    ABSENT,
+    assert_same,
+    case,
+    read,
+    shake,
+    some_tokens,
+    weights_of,
+)
 
 TASK = Addition(digits=1, reverse_answer=True, validation_pairs=20)
 SIZES = {"width": 16, "vocabulary_size": 14, "context_length": TASK.context_length}
@@ -236,6 +244,25 @@ def test_with_training_it_is_the_three_steps_one_after_the_other(teacher):
     assert sum(record.seconds[bar] for bar in bars) <= record.seconds["all"]
     for key, weight in named_weights(teacher).items():
         np.testing.assert_array_equal(np.asarray(weight), old[key])
+
+
+@pytest.mark.slow
+def test_the_model_survives_ctrl_c_while_it_is_judged():
+    """On JAX, Keras has taken its weights away then."""
+    model = shake(build(FIVE))
+    before = weights_of(model)
+
+    @contextmanager
+    def progress(name):
+        yield interrupted if name == "judging" else lambda share: None
+
+    def interrupted(share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attend_copy_adjust(model, TASK, 0.4, progress=progress, **NONE)
+    for key, weight in weights_of(model).items():
+        np.testing.assert_array_equal(weight, before[key])
 
 
 @pytest.mark.slow
