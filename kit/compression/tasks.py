@@ -15,7 +15,7 @@ from kit.compression.texts import (
     sequences_of,
 )
 from kit.config import ModelConfig
-from kit.data import Batch, Scores, token_metrics
+from kit.data import IGNORED, Batch, Scores, token_metrics
 from kit.data.batch import generator
 from kit.pruning import Calibration
 
@@ -57,6 +57,16 @@ class TokenTask:
         if isinstance(self.tokens, Batch):
             return len(self.tokens.inputs)
         return len(self.tokens) // self.context_length
+
+    @property
+    def reads_in_place(self) -> bool:
+        """Whether targets that were given are other tokens than the next ones, such as
+        those that a mask token hides."""
+        if not isinstance(self.tokens, Batch):
+            return False
+        inputs, targets = self.tokens
+        asked = targets[:, :-1] != IGNORED
+        return bool((asked & (inputs[:, 1:] != targets[:, :-1])).any())
 
     @property
     def fingerprint(self) -> str:

@@ -6,9 +6,11 @@ import pytest
 from kit.compression.models import Trained
 from kit.compression.tasks import read_task
 from kit.config import ModelConfig
-from kit.data import IGNORED
+from kit.data import IGNORED, Batch
 from kit.errors import KitError
 from kit.models import build
+from kit.pruning import Calibration
+from kit.training.fit import check_fit
 from tests.cases import shake
 
 
@@ -71,6 +73,24 @@ def test_of_padding_in_a_stream_nothing_is_learnt(tmp_path):
     padded = (following == 0) | (inputs[:, :-1] == 0)
     assert padded.any() and (learnt[padded] == IGNORED).all()
     np.testing.assert_array_equal(learnt[~padded], following[~padded])
+
+
+def test_an_encoder_learns_what_is_hidden_and_not_what_it_sees(tmp_path):
+    config = ModelConfig.uniform(
+        1, width=16, vocabulary_size=400, context_length=12, mask="full"
+    )
+    encoder = Trained("encoder", build(config), None)
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(399, size=(40, 12))
+    hidden = rng.random(tokens.shape) < 0.3
+    masked = Batch(np.where(hidden, 399, tokens), np.where(hidden, tokens, IGNORED))
+    for name, batch in (("hidden", masked), ("next", Calibration(tokens, 1).batch)):
+        np.savez(tmp_path / f"{name}.npz", inputs=batch.inputs, targets=batch.targets)
+    task = read_task(encoder, str(tmp_path / "hidden.npz"))[0]
+    check_fit(config, task, task.validation())
+    task = read_task(encoder, str(tmp_path / "next.npz"))[0]
+    with pytest.raises(KitError, match='mask="full" shows the model the token'):
+        check_fit(config, task, task.validation())
 
 
 def test_the_last_token_of_a_stream_is_looked_at_too(trained, tmp_path):
