@@ -124,8 +124,8 @@ def attend_copy_adjust(
     with work.step("attending") as report:
         similarity = map_similarity(model, tokens, seed=seed, progress=report)
     copies = chosen_by(similarity.scores(measure))
-    with work.step("copying"):
-        heads = match_heads(model, copies, tokens) if match else {}
+    with work.step("copying") as report:
+        heads = match_heads(model, copies, tokens, report) if match else {}
         student = share(model, copies, heads)
     work.note(model, student, similarity, copies, heads, task.context_length)
     with work.step("judging") as report, intact(model):

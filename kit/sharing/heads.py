@@ -1,6 +1,6 @@
 """Which head of a copying block gets which map: by number, or matched."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -11,7 +11,10 @@ from kit.sharing.similarity import checked_sequences, maps_of
 
 
 def match_heads(
-    model: Transformer, copies: Mapping[int, int], tokens: np.ndarray
+    model: Transformer,
+    copies: Mapping[int, int],
+    tokens: np.ndarray,
+    progress: Callable[[float], None] | None = None,
 ) -> Heads:
     """The order of each copying block's heads in which their maps fit best.
 
@@ -25,6 +28,7 @@ def match_heads(
         model: Before anything is shared.
         copies: Block to the block whose map it copies.
         tokens: (sequences, time) integers that the maps are compared on.
+        progress: Called with the share done.
 
     Returns:
         For `share`: block to its `"heads"` and `"key_value_heads"` in their new order.
@@ -42,8 +46,8 @@ def match_heads(
     """
     tokens = checked_sequences(model, tokens)
     found = {}
-    for block, source in copies.items():
-        similarity = head_similarity(model, source, block, tokens)
+    similarities = head_similarities(model, copies, tokens, progress)
+    for block, similarity in similarities.items():
         groups = model.config.blocks[block].key_value_heads
         heads, key_value_heads = assign(similarity, groups)
         found[block] = {"heads": heads, "key_value_heads": key_value_heads}
@@ -52,20 +56,34 @@ def match_heads(
     return found
 
 
-def head_similarity(
-    model: Transformer, first: int, second: int, tokens: np.ndarray
-) -> np.ndarray:
+def head_similarities(
+    model: Transformer,
+    copies: Mapping[int, int],
+    tokens: np.ndarray,
+    progress: Callable[[float], None] | None = None,
+) -> dict[int, np.ndarray]:
     """Cosines of the maps of two blocks, head with head, mean over the sequences.
 
+    The model reads each sequence once, however many blocks copy.
+
     Returns:
-        (heads of the first, heads of the second).
+        Block to (heads of its source, its own heads).
     """
-    total = 0.0
-    for sample in maps_of(model, tokens, [first, second]):
-        flat = sample.reshape(*sample.shape[:2], -1).astype("float64")
-        flat /= np.linalg.norm(flat, axis=-1, keepdims=True)
-        total = total + flat[0] @ flat[1].T
-    return np.asarray(total) / len(tokens)
+    if not copies:
+        return {}
+    blocks = sorted({*copies, *copies.values()})
+    totals = {block: np.zeros(()) for block in copies}
+    for sample in maps_of(model, tokens, blocks, progress):
+        for block, source in copies.items():
+            mine, theirs = (_units(sample[blocks.index(b)]) for b in (block, source))
+            totals[block] = totals[block] + theirs @ mine.T
+    return {block: total / len(tokens) for block, total in totals.items()}
+
+
+def _units(maps: np.ndarray) -> np.ndarray:
+    """(heads, time, time) as vectors of length 1, (heads, time^2)."""
+    flat = maps.reshape(len(maps), -1).astype("float64")
+    return flat / np.linalg.norm(flat, axis=-1, keepdims=True)
 
 
 def assign(similarity: np.ndarray, groups: int) -> tuple[list[int], list[int]]:

@@ -9,8 +9,15 @@ import pytest
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models import activations, build, transplant
-from kit.sharing import MEASURES, compare_maps, map_similarity, match_heads, share
-from kit.sharing.heads import assign, head_similarity
+from kit.sharing import (
+    MEASURES,
+    compare_maps,
+    map_similarity,
+    match_heads,
+    share,
+    similarity,
+)
+from kit.sharing.heads import assign, head_similarities
 from tests.cases import (
     ABSENT,
     BLOCK,
@@ -130,10 +137,27 @@ def unpadded(model):
 
 def test_padding_changes_no_match_of_heads(padded):
     model, tokens = padded
-    alone = [head_similarity(model, 0, 1, row[row != PADDING][None]) for row in tokens]
-    np.testing.assert_allclose(
-        head_similarity(model, 0, 1, tokens), np.mean(alone, axis=0), atol=1e-6
+    alone = [similarity_of(model, row[row != PADDING][None]) for row in tokens]
+    found = similarity_of(model, tokens)
+    np.testing.assert_allclose(found, np.mean(alone, axis=0), atol=1e-6)
+
+
+def similarity_of(model, tokens):
+    return head_similarities(model, {1: 0}, tokens)[1]
+
+
+def test_the_model_reads_a_sequence_once_for_all_heads(monkeypatch):
+    model, tokens = shake(build(DEEP)), some_tokens(DEEP, batch=2)
+    copies = {1: 0, 2: 0, 3: 0}
+    alone = [match_heads(model, {block: 0}, tokens)[block] for block in copies]
+    read, told, looked = [], [], similarity.activations
+    monkeypatch.setattr(
+        similarity, "activations", lambda *a: read.append(1) or looked(*a)
     )
+    together = match_heads(model, copies, tokens, told.append)
+    assert list(together.values()) == alone
+    assert len(read) == 2 and told == [0.5, 1.0]
+    assert match_heads(model, {}, tokens) == {}
 
 
 @pytest.mark.parametrize("look", [map_similarity, match_first])
