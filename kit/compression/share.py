@@ -17,8 +17,16 @@ from kit.compression.page import Figure, Table
 from kit.compression.progress import progress_of
 from kit.compression.tasks import Lesson, read_task
 from kit.config import ModelConfig
+from kit.errors import known
 from kit.pruning import perplexity
-from kit.sharing import STAGE, Record, attend_copy_adjust, stage
+from kit.sharing import (
+    MEASURES,
+    RULES,
+    STAGE,
+    Record,
+    attend_copy_adjust,
+    stage,
+)
 from kit.sharing import figures as draw
 from kit.studies.summary import duration
 from kit.training import TrainConfig
@@ -75,6 +83,9 @@ def share_file(
         ...
         kit.errors.KitError: 'gpt.keras' is no file and no checkpoint. ...
     """
+    how: dict[str, Any] = dict(settings or {})
+    known("rule", how.get("rule", RULES[0]), RULES)
+    known("measure", how.get("measure", MEASURES[0]), MEASURES)
     check_output(out, force)
     trained = open_model(name, tokenizer)
     check_space(out, trained.model)
@@ -93,7 +104,7 @@ def share_file(
         ),
     }
     lesson.task.batch(0, batch_size, 0)  # what does not fit is told at once
-    how: dict[str, Any] = {**(settings or {}), **stages}
+    how |= stages
     if "sequences" in how:
         how["sequences"] = min(how["sequences"], lesson.task.sequences)
     model, record = attend_copy_adjust(

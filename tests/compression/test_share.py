@@ -178,6 +178,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(extra, told, folder, capsy
     assert left_in(".") == before
 
 
+@pytest.mark.parametrize("option", ["--rule", "--measure"])
+def test_a_wrong_name_is_told_before_the_model_is_read(option, folder, capsys):
+    assert kit_share(option, "random walk", model="none.keras") == 2
+    assert f"unknown {option[2:]} 'random walk'" in capsys.readouterr().err
+
+
 def test_what_is_there_is_kept(folder, capsys):
     Path("small").mkdir()
     Path("small/record.json").write_text("mine")
