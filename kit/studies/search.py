@@ -1,4 +1,4 @@
-"""Learning rates by search: the same grid, length, seed and rule for every arm.
+"""Learning rates by search: the same grid, length, seeds and rule for every arm.
 
 `kit reproduce SLUG --budget search --export` runs each arm once per learning rate of a
 grid; the other budgets take the rate with the lowest loss from the rows kept with the
@@ -9,12 +9,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from statistics import fmean
 
 from kit.studies.results import Row, committed_path, read_rows
 from kit.studies.study import Arm, Platform
 
 SEARCH = "search"
-"""The budget that looks for learning rates, one seed each."""
+"""The budget that looks for learning rates."""
 
 
 def searched(arms: Iterable[Arm], rates: Sequence[float]) -> list[Arm]:
@@ -44,21 +45,26 @@ def with_rate(arm: Arm, rate: float) -> Arm:
 
 
 def best_rates(rows: Iterable[Row]) -> dict[str, float]:
-    """Arm -> the learning rate of its run with the lowest loss; diverged runs lose.
+    """Arm -> the learning rate with the lowest mean loss over its seeds.
+
+    A rate with which a run diverged loses. Of two that are alike the lower one wins.
 
     Example:
         >>> best_rates([])
         {}
     """
-    best: dict[str, tuple[float, float]] = {}
+    losses: dict[str, dict[float, list[float]]] = {}
     for row in rows:
-        loss = row.metrics.get("loss")
-        if row.status == "diverged" or loss is None:
-            continue
-        name = row.arm.partition("@")[0]
-        rate = row.spec["train"]["learning_rate"]
-        best[name] = min(best.get(name, (float("inf"), rate)), (loss, rate))
-    return {name: rate for name, (_, rate) in best.items()}
+        loss = None if row.status == "diverged" else row.metrics.get("loss")
+        found = losses.setdefault(row.arm.partition("@")[0], {})
+        seeds = found.setdefault(row.spec["train"]["learning_rate"], [])
+        seeds.append(math.inf if loss is None else loss)
+    best = {}
+    for name, found in losses.items():
+        loss, rate = min((fmean(seeds), rate) for rate, seeds in found.items())
+        if loss < math.inf:
+            best[name] = rate
+    return best
 
 
 @lru_cache

@@ -35,7 +35,7 @@ from kit.studies.capstone.claims import beyond_the_sum, interaction
 from kit.studies.capstone.drawing import draw
 from kit.studies.capstone.sentences import interactions, weighted
 from kit.studies.results import Results
-from kit.studies.search import SEARCH
+from kit.studies.search import SEARCH, kept_rates
 from kit.studies.verdicts import judge, judge_study
 
 BUDGETS = ("smoke", "quick", "full")
@@ -101,6 +101,14 @@ def test_every_first_training_is_searched_with_the_same_grid():
     firsts = {name_of(first_part(each)) for each in grid("full")} | {HALF}
     tried = {f"{name}@{rate:g}" for name in firsts for rate in LEARNING_RATES}
     assert {arm.name for arm in STUDY.arms(SEARCH)} == tried
+    ends = {arm.name for arm in STUDY.arms(SEARCH) if arm.seeds == 1}
+    assert ends == {f"{name}@{r:g}" for name in firsts for r in LEARNING_RATES[::4]}
+
+
+def test_no_rate_that_the_search_chose_is_at_an_end_of_the_grid():
+    """There it has a single seed, and a rate beyond may be better."""
+    chosen = kept_rates("capstone").values()
+    assert chosen and set(chosen) <= set(LEARNING_RATES[1:-1])
 
 
 def test_the_rate_that_was_found_is_that_of_both_trainings(monkeypatch):

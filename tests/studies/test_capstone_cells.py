@@ -54,13 +54,22 @@ def rows(tmp_path_factory):
         for combination in CHOSEN:
             run = prepare(spec_of(combination))
             found[name_of(combination)] = run(0, lambda share: None)
+        searched = prepare({"kind": "first", **spec_of(())["base"]})
+        found["searched"] = searched(0, lambda share: None)
     return found | {"trained": trained}
 
 
 @pytest.mark.slow
 def test_a_first_model_is_trained_once(rows):
     assert rows["trained"] == [0, 0]  # the plain one, and that of all five
-    assert all(row["steps"] == TINY.further for row in list(rows.values())[:-1])
+    assert all(rows[name_of(each)]["steps"] == TINY.further for each in CHOSEN)
+
+
+@pytest.mark.slow
+def test_the_search_tries_the_training_that_the_others_start_from(rows):
+    loss = rows["searched"]["metrics"]["loss"]
+    assert loss == rows["plain"]["metrics"]["first_loss"]
+    assert rows["searched"]["steps"] == TINY.steps
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ ARM = Arm("sas", "SAS", {"kind": "training", "train": {"learning_rate": 1.0}}, s
 RATES = (0.001, 0.003, 0.01)
 
 
-def tried(arm, rate, loss, status="finished"):
+def tried(arm, rate, loss, status="finished", seed=0):
     spec = {"train": {"learning_rate": rate}}
-    made = row(f"{arm}@{rate:g}", status=status)
+    made = row(f"{arm}@{rate:g}", seed, status=status)
     return replace(made, spec=spec, metrics={"loss": loss})
 
 
@@ -36,6 +36,19 @@ def test_the_lowest_loss_wins_and_a_diverged_run_never_does():
         tried("b", 0.003, None),
     ]
     assert search.best_rates(rows) == {"a": 0.003, "b": 0.001}
+
+
+def test_a_rate_that_one_seed_alone_likes_does_not_win():
+    losses = {0.003: (4.33, 4.35, 4.31), 0.01: (4.17, 4.75, 4.66)}
+    rows = [
+        tried("a", rate, loss, seed=seed)
+        for rate, found in losses.items()
+        for seed, loss in enumerate(found)
+    ]
+    assert search.best_rates(rows) == {"a": 0.003}
+    assert search.best_rates(rows[::3]) == {"a": 0.01}
+    one_diverged = [*rows, tried("a", 0.003, 4.0, status="diverged", seed=3)]
+    assert search.best_rates(one_diverged) == {"a": 0.01}
 
 
 def test_of_two_equal_losses_the_lower_rate_wins():

@@ -5,6 +5,7 @@ seed by seed; see `kit.studies.dense` for how it is kept.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kit.config import ModelConfig
@@ -59,9 +60,15 @@ def arms(budget: str) -> list[Arm]:
     """All arms of a budget, in the order of the report."""
     scale = SCALES[budget]
     if budget == SEARCH:
-        return searched(_first_trainings(scale), LEARNING_RATES)
+        found = searched(_first_trainings(scale), LEARNING_RATES)
+        return [replace(arm, seeds=1) if _at_an_end(arm) else arm for arm in found]
     made = [_arm(name_of(each), each, scale) for each in grid(budget)]
     return [*made, _arm(HALF, (), scale, scale.blocks // 2)]
+
+
+def _at_an_end(arm: Arm) -> bool:
+    ends = LEARNING_RATES[0], LEARNING_RATES[-1]
+    return arm.spec["train"]["learning_rate"] in ends
 
 
 def _first_trainings(scale: Scale) -> list[Arm]:

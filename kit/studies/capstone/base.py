@@ -34,6 +34,8 @@ Combination = tuple[str, ...]
 
 LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The grid that every first training is given."""
+SEARCH_SEEDS = 3
+"""Of every rate but the two ends: on one, chance chose what served others badly."""
 FURTHER = 1 / 3  # of that rate, for the further training
 
 

@@ -11,7 +11,6 @@ from kit.data import Batch
 from kit.models import Transformer
 from kit.pruning import Calibration, prune
 from kit.sharing import copies_at_rate, map_similarity, most_similar, share
-from kit.studies import training
 from kit.studies.dense import Dense, Progress, Result, Trained
 from kit.studies.text import check_passes
 from kit.training import Scorer, TrainConfig
@@ -19,6 +18,7 @@ from kit.training.continued import ContinuedTrainer
 
 CALIBRATED = 20_000  # seeds of what maps and neurons are looked at on begin here,
 FURTHER = 30_000  # and those of further training here: no first training has them
+TOLD = ("metrics", "history", "training_seconds", "steps")  # of a first training
 TIMED = 3  # times that held-out text is read against the clock; the fastest counts
 
 
@@ -28,12 +28,17 @@ def prepare(spec: Mapping[str, Any]) -> Callable[[int, Progress], Result]:
     Raises:
         KitError: The first training is more passes over the text than the study says.
     """
-    if spec["kind"] == "first":
-        return training.prepare(spec)
-    plan = {**spec["plan"], "train": spec["train"]}
-    dense = Dense("capstone", spec["base"])
+    first = spec["kind"] == "first"
+    dense = Dense("capstone", spec if first else spec["base"])
     check_passes(dense.task, dense.train)
-    return dense.take_apart(combined, plan)
+    if first:  # kept, so that the full budget need not train it again
+        return dense.take_apart(as_trained, {})
+    return dense.take_apart(combined, {**spec["plan"], "train": spec["train"]})
+
+
+def as_trained(trained: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
+    """How the first training went."""
+    return {name: trained.note[name] for name in TOLD}
 
 
 def combined(trained: Trained, plan: Mapping[str, Any], progress: Progress) -> Result:
