@@ -10,7 +10,6 @@ from kit.checks import whole
 from kit.data import Task
 from kit.errors import KitError, known
 from kit.models import Transformer
-from kit.models.intact import intact
 from kit.sharing.distillation import STAGE, adjust, distil
 from kit.sharing.heads import match_heads
 from kit.sharing.losses import DistillationConfig
@@ -128,7 +127,7 @@ def attend_copy_adjust(
         heads = match_heads(model, copies, tokens, report) if match else {}
         student = share(model, copies, heads)
     work.note(model, student, similarity, copies, heads, task.context_length)
-    with work.step("judging") as report, intact(model):
+    with work.step("judging") as report:
         record.losses["before"] = evaluate(model, task, report)["loss"]
     if distilling is not None:
         with work.step("distilling") as report:

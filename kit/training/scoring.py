@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kit.data import IGNORED, Batch, Scores, Task
+from kit.models.intact import intact
 from kit.training.feeding import feed
 
 # One compiled shape: large enough to use the cores, small enough for a laptop, where
@@ -139,4 +140,5 @@ def evaluate(
     """
     batch, scorer = task.validation(), Scorer(model, dtype="float32")
     scorer.compile(jit_compile=True)
-    return task.metrics(scorer.score(batch, progress), batch.targets)
+    with intact(model):
+        return task.metrics(scorer.score(batch, progress), batch.targets)
