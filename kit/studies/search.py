@@ -1,8 +1,8 @@
 """Learning rates by search: the same grid, length, seeds and rule for every arm.
 
-`kit reproduce SLUG --budget search --export` runs each arm once per learning rate of a
-grid; the other budgets take the rate with the lowest loss from the rows kept with the
-kit. So the search is as reproducible as what it decides.
+`kit reproduce SLUG --budget search --export` runs each arm at every learning rate of a
+grid; the other budgets take the rate with the lowest mean loss from the rows kept with
+the kit. So the search is as reproducible as what it decides.
 """
 
 import math

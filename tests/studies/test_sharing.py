@@ -19,6 +19,7 @@ from kit.studies.sharing.base import (
     REGIMES,
     SCALES,
     Scale,
+    number_at_rate,
     stages,
 )
 from kit.studies.sharing.comparisons import NO_CHECKPOINT
@@ -41,6 +42,12 @@ def test_every_claim_can_be_answered_either_way(as_claimed):
     verdicts = judged(imagined_rows("full", as_claimed))
     other = {id: v.sentence for id, v in verdicts.items() if v.verdict != expected}
     assert set(other) == OUT_OF_REACH, other
+
+
+@pytest.mark.parametrize("blocks", [6, 8, 22, 30])
+def test_as_many_blocks_copy_as_kit_sharing_says(blocks):
+    counted = [number_at_rate(rate, blocks) for rate in RATES.values()]
+    assert counted == [copies_at_rate(rate, range(blocks)) for rate in RATES.values()]
 
 
 def test_all_claims_of_the_paper_are_answered():

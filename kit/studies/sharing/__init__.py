@@ -8,7 +8,13 @@ from kit.studies.cost import plan
 from kit.studies.results import Results
 from kit.studies.search import SEARCH, range_in_words
 from kit.studies.sharing.arms import arms
-from kit.studies.sharing.base import DISTILLED, FURTHER_RATES, RATES, SCALES
+from kit.studies.sharing.base import (
+    DISTILLED,
+    FURTHER_RATES,
+    RATES,
+    SCALES,
+    number_at_rate,
+)
 from kit.studies.sharing.claims import CLAIMS
 from kit.studies.sharing.paper import BLOCKS, LISTS, remark
 from kit.studies.sharing.real import WIDTH
@@ -86,9 +92,9 @@ def card() -> str:
 
 
 def copying() -> list[str]:
-    """How many blocks copy at each rate; as `kit.sharing`, which would load Keras."""
+    """How many blocks copy at each rate."""
     blocks = SCALES["full"].blocks
-    return [f"{round(rate * blocks)}" for rate in RATES.values() if rate]
+    return [f"{number_at_rate(rate, blocks)}" for rate in RATES.values() if rate]
 
 
 def fraction(share: float) -> str:

@@ -101,6 +101,17 @@ def further(subject: Subject, steps: int) -> TrainConfig:
     )
 
 
+def number_at_rate(rate: float, blocks: int) -> int:
+    """How many of the blocks copy: `kit.sharing.copies_at_rate`, without Keras, which
+    it would load.
+
+    Example:
+        >>> [number_at_rate(rate, 8) for rate in RATES.values()]
+        [0, 2, 3, 6]
+    """
+    return round(rate * blocks)
+
+
 def stages(regime: str, steps: int) -> tuple[int, int]:
     """Steps of distillation, and of further training, of a regime.
 

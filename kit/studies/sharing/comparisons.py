@@ -10,6 +10,7 @@ from kit.studies.claims import AllOf, Custom, Difference, Value
 from kit.studies.findings import UNDECIDED, Finding, not_run
 from kit.studies.results import Results, Row
 from kit.studies.sharing.arms import MAIN
+from kit.studies.sharing.base import number_at_rate
 from kit.studies.sharing.paper import remark
 from kit.studies.sharing.real import CHECKPOINT
 
@@ -162,10 +163,9 @@ class Stages:
 def untrained(row: Row, rate: float, rule: str = "list") -> Mapping[str, Any]:
     """Who copies at a rate, and the loss, of a row of what is not trained.
 
-    Two rates can come to as many blocks, so these are found by their number, which is
-    that of `kit.sharing.copies_at_rate`.
+    Two rates can come to as many blocks, so these are found by their number.
     """
-    count = round(rate * len(row.probes["dropping"]))
+    count = number_at_rate(rate, len(row.probes["dropping"]))
     if not count:
         return {"copies": {}, "loss": row.metrics["loss"]}
     found: Mapping[str, Any] = row.probes["rules"][rule][str(count)]

@@ -13,7 +13,7 @@ from kit.studies.sharing.base import RATES, REGIMES, RULES
 from kit.studies.sharing.comparisons import allowed, named_with_number, untrained
 from kit.studies.sharing.heatmaps import MODELS, SHORT, draw_heatmaps
 from kit.studies.sharing.matrices import whole
-from kit.studies.sharing.paper import EFFICIENCY, LISTS
+from kit.studies.sharing.paper import LISTS, published
 from kit.studies.study import Figure
 
 NATS = "loss, nats per token"
@@ -232,20 +232,19 @@ def _speed(results: Results) -> list[Figure]:
     if not all(results.of(arm) for arm in arms):
         return []
     told = {
-        "generation, growth of speed": ("generation_gain", 0),
-        "training step, time saved": ("step_saving", 1),
-        "forward pass, time saved": ("forward_saving", None),
+        "generation, growth of speed": "generation_gain",
+        "training step, time saved": "step_saving",
+        "forward pass, time saved": "forward_saving",
     }
     panels = {
         title: {"here, one core": _columns(results, arms, metric)}
-        for title, (metric, _) in told.items()
+        for title, metric in told.items()
     }
     references: dict[str, dict[str, Sequence[float | None]]] = {}
-    for title, (metric, column) in told.items():
+    for title, metric in told.items():
         bounds = [allowed(results, arm, metric) for arm in arms]
         references[title] = {"operations saved": bounds}
-        if column is not None:
-            paper = [EFFICIENCY[share][column] for share in LISTS]
+        if paper := published(metric):
             references[title]["the paper, on GPUs"] = paper
     picture = line_panels(
         panels,

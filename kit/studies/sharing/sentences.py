@@ -11,7 +11,7 @@ from kit.studies.results import Results
 from kit.studies.sharing.arms import ABLATED, LOSS_CHANGES, MAIN
 from kit.studies.sharing.base import RATES, REGIMES, RULES
 from kit.studies.sharing.comparisons import allowed, named_with_number, untrained
-from kit.studies.sharing.paper import BLOCKS, EFFICIENCY, LISTS, remark
+from kit.studies.sharing.paper import BLOCKS, LISTS, published, remark
 from kit.studies.verdicts import Verdict, still_open
 
 WHY_OPEN = "because seeds differ more than arms, or nothing here can decide them"
@@ -20,10 +20,10 @@ MODELS = {
     "text-8": "text-8, which ships with the kit",
     "smollm2": "SmolLM2-135M",
 }
-TIMED = {  # words -> metric, and the column of it in the paper's table
-    "generation is faster by": ("generation_gain", 0),
-    "a training step takes less time by": ("step_saving", 1),
-    "a forward pass by": ("forward_saving", None),
+TIMED = {
+    "generation is faster by": "generation_gain",
+    "a training step takes less time by": "step_saving",
+    "a forward pass by": "forward_saving",
 }
 Name = TypeVar("Name", bound=Hashable)
 Losses = dict[int, float]
@@ -221,14 +221,13 @@ def _scratch(results: Results) -> str:
 def _speed(results: Results) -> str:
     arms = [f"speed-{share}" for share in LISTS]
     told = []
-    for words, (metric, column) in TIMED.items():
+    for words, metric in TIMED.items():
         here = [_mean(results, arm, metric) for arm in arms]
         bound = [allowed(results, arm, metric) for arm in arms]
         if None in here + bound:
             return ""
         beside = f"by the operations saved {_shares(bound)}"
-        if column is not None:
-            paper = [EFFICIENCY[share][column] for share in LISTS]
+        if paper := published(metric):
             beside += f"; in the paper, on GPUs, {_shares(paper)}"
         told.append(f"{words} {_shares(here)} ({beside})")
     counts = ", ".join(str(len(blocks)) for blocks in LISTS.values())
