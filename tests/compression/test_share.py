@@ -192,31 +192,31 @@ def test_what_is_there_is_kept(folder, capsys):
     assert Path("small/record.json").read_text() == "mine"
 
 
-def test_no_more_sequences_than_the_text_holds(folder, monkeypatch):
-    asked = []
+@pytest.fixture
+def asked(monkeypatch):
+    """How the model is to be shared, call by call; nothing is done."""
+    found = []
 
     def looked(*_, **how):
-        asked.append(how["sequences"])
+        found.append(how)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(work, "attend_copy_adjust", looked)
+    return found
+
+
+def test_no_more_sequences_than_the_text_holds(folder, asked):
     np.save("rows.npy", np.ones((20, 16), int))
     for text, count in (("sea.txt", 10**12), ("rows.npy", 10**12), ("sea.txt", 3)):
         assert kit_share("--sequences", str(count), text=text) == 130
-    assert asked == [len(TEXT) * 4 // 5 // 16, 16, 3]
+    numbers = [how["sequences"] for how in asked]
+    assert numbers == [len(TEXT) * 4 // 5 // 16, 16, 3]
 
 
-def test_what_the_losses_weigh_is_what_was_asked(folder, monkeypatch):
-    asked = []
-
-    def looked(*_, **how):
-        asked.append(how["losses"])
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(work, "attend_copy_adjust", looked)
+def test_what_the_losses_weigh_is_what_was_asked(folder, asked):
     assert kit_share() == 130
     assert kit_share("--weights", "0,0.5,2", "--divergence", "forward") == 130
-    assert asked == [
+    assert [how["losses"] for how in asked] == [
         DistillationConfig(),
         DistillationConfig(hidden=0.0, soft=0.5, hard=2.0, divergence="forward"),
     ]
