@@ -7,13 +7,25 @@ from typing import Any
 import keras
 
 
-def can_compile() -> bool:
-    """Whether the backend is one on which `compiled` does something."""
-    return keras.backend.backend() in ("tensorflow", "jax")
+def compilers() -> tuple[bool, ...]:
+    """The values of `xla` that make a difference to `compiled` on this backend, from
+    the quickest to start to the quickest to repeat.
+
+    Example:
+        >>> known = {"tensorflow": (False, True), "jax": (True,), "torch": ()}
+        >>> compilers() == known[keras.backend.backend()]
+        True
+    """
+    return {"tensorflow": (False, True), "jax": (True,)}.get(
+        keras.backend.backend(), ()
+    )
 
 
 def compiled(
-    function: Callable, xla: bool = False, variables: Sequence[Any] = ()
+    function: Callable,
+    xla: bool = False,
+    variables: Sequence[Any] = (),
+    example: Sequence[Any] | None = None,
 ) -> Callable:
     """The same function of nested lists of arrays, compiled where the backend can.
 
@@ -23,6 +35,9 @@ def compiled(
         xla: On TensorFlow, compile with XLA: slower to start, faster to repeat. JAX
             always does, torch never.
         variables: Keras variables that it reads and that may change from call to call.
+        example: Arguments like all that will come, in shape and type. On TensorFlow a
+            call is then not first compared with those before, which takes longer than
+            a small model; each has to be given tensors, and no arrays.
 
     Example:
         >>> float(compiled(lambda tensors: tensors[0] + 1)([keras.ops.ones(())]))
@@ -34,7 +49,8 @@ def compiled(
 
         # TensorFlow warns of a function that it traces often, and takes those made by
         # one line of code for one function, but not so if they are partial.
-        return tf.function(partial(function), jit_compile=xla, autograph=False)
+        graph = tf.function(partial(function), jit_compile=xla, autograph=False)
+        return graph if example is None else graph.get_concrete_function(*example)
     if backend == "jax":
         import jax
 

@@ -75,10 +75,10 @@ def losses(name: str) -> np.ndarray:
 
 def continued(name: str) -> np.ndarray:
     """Likeliest tokens of a run that is compiled, and of one with other weights."""
-    config = replace(CASES[name], context_length=4 * PAYS_FROM)
+    config = replace(CASES[name], context_length=4 * PAYS_FROM[0])
     model, runs = shake(build(config)), []
     for seed in (1, 2):
-        runs.append(generate(model, some_tokens(config)[:, :5], steps=2 * PAYS_FROM))
+        runs.append(generate(model, some_tokens(config)[:, :5], steps=2 * PAYS_FROM[0]))
         shake(model, seed)
     return np.stack(runs)
 

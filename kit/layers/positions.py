@@ -168,18 +168,21 @@ class RotaryPositions(keras.layers.Layer):
 
 def _rows(table: Any, x: Any, start: Any, end: int | None = None) -> Any:
     """The rows of a table that belong to the tokens of x."""
-    time, (length, width) = x.shape[-2], table.shape
+    time, length = x.shape[-2], table.shape[0]
     known = isinstance(start, int)  # else one compiled step serves every position
     if known and start + time > length:
         raise KitError(
             f"{start + time} tokens do not fit context_length={length}",
             'Read fewer tokens, or use positions="none" or "alibi", which have no end',
         )
-    if isinstance(table, np.ndarray):  # a constant: hand over no more than is read
-        if known:
-            return ops.cast(table[start : start + time], x.dtype)
-        table = table[:end]
-    return ops.slice(ops.cast(table, x.dtype), (start, 0), (time, width))
+    if known:
+        rows = table[start : start + time]
+    else:
+        if isinstance(table, np.ndarray):
+            table = table[:end]  # a constant: hand over no more than can be read
+        # Of a slice, XLA would compile one for each start.
+        rows = ops.take(table, start + ops.arange(time), axis=0)
+    return ops.cast(rows, x.dtype)
 
 
 def angles(context_length: int, width: int, base: float) -> np.ndarray:

@@ -1,20 +1,24 @@
 """Reading tokens into a cache, with what is repeated compiled once."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from kit.compiled import can_compile, compiled
+from kit.compiled import compiled, compilers
 from kit.layers.taps import is_listening
 from kit.models.transformer import Transformer
 
-PAYS_FROM = 8
-"""Passes of one shape in which a compilation is paid back."""
+PAYS_FROM = (8, 500)
+"""Passes of one shape in which a first and a second compiler are paid back."""
 
 SHORTEST = 64
 """Positions that cost so little that a reader makes room for them in any case."""
+
+Shape = tuple[int, ...]
+"""Batch, tokens that there is room for, and whether they are the first."""
 
 
 class Reader:
@@ -22,7 +26,8 @@ class Reader:
 
     A pass is compiled where enough of the same shape are certain: those that were, and
     those to come. What few are for runs operation by operation, and so does every pass
-    while activations are collected, and all on PyTorch.
+    while activations are collected, and all on PyTorch. TensorFlow compiles what very
+    many are for once more, with XLA.
 
     Args:
         model: A kit model whose mask is not full.
@@ -42,8 +47,9 @@ class Reader:
     def __init__(self, model: Transformer, length: int):
         self.model = model
         self.length = length
-        self.passes: Counter[tuple[int, ...]] = Counter()
-        self._compiled = compiled(self._read, variables=model.weights)
+        self.passes: Counter[Shape] = Counter()
+        self._levels: Counter[Shape] = Counter()
+        self._compiled: dict[Shape, Callable] = {}
 
     def __call__(
         self, tokens: np.ndarray, start: int = 0, state: Any = None, ahead: int = 1
@@ -62,17 +68,30 @@ class Reader:
         time = tokens.shape[1]
         room = min(1 << (time - 1).bit_length(), self.length - start)
         shape = (len(tokens), room, state is None)
-        pays = self.passes[shape] + ahead >= PAYS_FROM
+        certain = self.passes[shape] + ahead
         self.passes[shape] += 1
-        if pays and can_compile() and not is_listening():
-            # Nobody sees the tokens that fill up the room: they are in the future, and
-            # written over before it comes.
-            tokens = np.pad(tokens, [(0, 0), (0, room - time)])
-            last, at = np.array([time - 1], "int32"), np.array(start, "int32")
-            logits, state = self._compiled(tokens, last, at, state)
+        # Nobody sees the tokens that fill up the room: they are in the future, and
+        # written over before it comes.
+        filled = np.pad(tokens, [(0, 0), (0, room - time)])
+        arrays = (filled, np.array([time - 1], "int32"), np.array(start, "int32"))
+        inputs = (*map(ops.convert_to_tensor, arrays), state)
+        if not is_listening() and (run := self._best(shape, certain, inputs)):
+            logits, state = run(*inputs)
         else:
             logits, state = self._read(tokens, [time - 1], start, state)
         return ops.convert_to_numpy(logits), state
+
+    def _best(self, shape: Shape, certain: int, inputs: Any) -> Callable | None:
+        """What pays in so many passes, or has been compiled before."""
+        paid = [
+            xla for xla, n in zip(compilers(), PAYS_FROM, strict=False) if certain >= n
+        ]
+        if len(paid) > self._levels[shape]:
+            self._levels[shape] = len(paid)
+            self._compiled[shape] = compiled(
+                self._read, paid[-1], self.model.weights, inputs
+            )
+        return self._compiled.get(shape)
 
     def _read(self, tokens: Any, last: Any, start: Any, state: Any) -> tuple[Any, Any]:
         cache = self.model.new_cache(self.length)

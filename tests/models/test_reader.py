@@ -1,11 +1,12 @@
 """What generation compiles gives the logits of the model, and is made once."""
 
 from dataclasses import replace
+from time import perf_counter
 
-import keras
 import numpy as np
 import pytest
 
+from kit.compiled import compiled, compilers
 from kit.config import ModelConfig
 from kit.layers import Collector
 from kit.models import build, generate
@@ -37,8 +38,9 @@ MORE = (
     "mixed-blocks",
     "no-blocks",
 )
-NEEDS_GRAPHS = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="counts graphs of TensorFlow"
+FEW, MANY = PAYS_FROM
+NEEDS_TWO = pytest.mark.skipif(
+    len(compilers()) < 2, reason="the backend has one way to compile, or none"
 )
 
 
@@ -53,7 +55,9 @@ def read_on(reader, tokens, chunks, ahead):
     return np.stack(pieces, axis=1)
 
 
-@pytest.mark.parametrize("ahead", [1, PAYS_FROM], ids=["one-by-one", "compiled"])
+@pytest.mark.parametrize(
+    "ahead", [1, *PAYS_FROM], ids=["one-by-one", "compiled", "compiled-for-long"]
+)
 @pytest.mark.parametrize("name", params(QUICK + MORE, QUICK))
 def test_what_is_read_in_pieces_is_what_is_read_at_once(name, ahead):
     tokens = some_tokens(CASES[name])
@@ -70,13 +74,35 @@ def test_a_case_of_every_position_and_mask_is_among_them():
         assert {getattr(config, field) for config in configs} == known
 
 
-LONG = replace(CASES["copied"], context_length=2 * PAYS_FROM)
+@NEEDS_TWO
+@pytest.mark.parametrize("name", params(QUICK + MORE, QUICK))
+def test_one_compilation_serves_every_position(name):
+    reader, tokens = Reader(shaken(name), TIME), some_tokens(CASES[name])
+    _, state = reader(tokens[:, :3])
+    seconds = []
+    for start in range(3, TIME):
+        began = perf_counter()
+        token = tokens[:, start : start + 1]
+        _, state = reader(token, start, state, ahead=MANY)
+        seconds.append(perf_counter() - began)
+    assert min(seconds[1:]) < seconds[0] / 10
+
+
+LONG = replace(CASES["copied"], context_length=2 * FEW)
 STEPS = LONG.context_length - 1
 
 
-def traces(model):
-    (reader,) = model._readers.values()
-    return reader._compiled.experimental_get_tracing_count()
+@pytest.fixture
+def made(monkeypatch):
+    """The values of `xla` that were compiled with."""
+    made = []
+
+    def record(function, xla, *rest):
+        made.append(xla)
+        return compiled(function, xla, *rest)
+
+    monkeypatch.setattr("kit.models.reader.compiled", record)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +113,35 @@ def model():
     return model
 
 
-@NEEDS_GRAPHS
-def test_a_step_is_compiled_once_and_short_runs_use_it(model):
-    assert traces(model) == 1
+@NEEDS_TWO
+def test_a_step_is_compiled_once_and_short_runs_use_it(made):
+    model = shake(build(LONG))
+    generate(model, [2], STEPS)
     generate(model, [2], STEPS)
     generate(model, [2, 3, 4], STEPS - 2)
-    assert traces(model) == 1
+    assert made == [False]
 
 
-@NEEDS_GRAPHS
-def test_nothing_is_compiled_for_a_few_tokens():
+@NEEDS_TWO
+def test_nothing_is_compiled_for_a_few_tokens(made):
     model = shake(build(LONG))
-    generate(model, [1], PAYS_FROM)
-    assert traces(model) == 0
+    generate(model, [1], FEW)
+    assert made == []
     generate(model, [1], 2)
-    assert traces(model) == 1
+    assert made == [False]
+
+
+@NEEDS_TWO
+def test_what_very_many_tokens_are_for_is_compiled_once_more(made):
+    reader, token = Reader(shake(build(LONG)), 4), np.ones((1, 1), "int32")
+    for ahead in (FEW, MANY - 2):
+        reader(token, ahead=ahead)
+    assert made == [False]
+    for ahead in (MANY - 2, MANY, 1):
+        reader(token, ahead=ahead)
+    assert made == [False, True]
+    Reader(reader.model, 4)(token, ahead=MANY)
+    assert made == [False, True, True]
 
 
 def test_what_is_compiled_sees_new_weights(model):
@@ -127,7 +167,7 @@ def test_a_model_that_has_generated_is_saved_as_before(model, tmp_path):
 
 @pytest.mark.slow
 def test_what_is_read_beyond_the_context_is_compiled_too():
-    model, steps = shake(build(CASES["copied"])), TIME + PAYS_FROM
+    model, steps = shake(build(CASES["copied"])), TIME + FEW
     cached, fresh = (
         generate(model, [[1], [2]], steps, use_cache=use) for use in (True, False)
     )
