@@ -14,7 +14,7 @@ from kit.compiled import compiled
 from kit.config import ModelConfig
 from kit.counts import flops_per_token
 from kit.models import Transformer, build, generate, transplant
-from kit.models.reader import PAYS_FROM, reader_of
+from kit.models.reader import reader_of, settle
 from kit.pretrained import load
 from kit.sharing import Copies, by_list, copies_at_rate, share
 from kit.training.feeding import feed
@@ -73,13 +73,6 @@ def operations(config: ModelConfig, case: SharingCase, use: str, room: int) -> i
     return flops_per_token(config, room if use == "generate" else case.time)
 
 
-def settle(model: Transformer, prompt: np.ndarray, total: int) -> None:
-    """Compile all that pays in long use, so that it is not done between timed turns."""
-    reader, ahead = reader_of(model, total), max(PAYS_FROM)
-    _, state = reader(prompt, ahead=ahead)
-    reader(prompt[:, :1], prompt.shape[1], state, ahead)
-
-
 def prepare(
     case: SharingCase, name: str, use: str
 ) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
@@ -97,7 +90,7 @@ def prepare(
     if use == "train":
         kit_gpt.compile_for_training(model, case.steps)
     if use == "generate":
-        settle(model, prompt, total)
+        settle(model, prompt, case.generated)
     rows = case.steps * case.batch
     uses: dict[str, Callable[[], Any]] = {
         "forward": lambda: np.asarray(forward(inputs[: case.sequences])),

@@ -38,9 +38,9 @@ def start(peer: str, name: str, cores: int, folder: str, use: str) -> Peer:
 
 
 def peers_of(case: SharingCase, use: str) -> list[str]:
-    """Who takes turns. PyTorch and the fused kernel are left out where a real model is
-    trained: ten of them with their optimizers do not fit into memory."""
-    if case.checkpoint is not None and use == "train":
+    """Who takes turns. PyTorch and the fused kernel are left out of training where it
+    does not fit into memory with them."""
+    if use == "train" and not case.all_train:
         return [f"kit {model}" for model in MODELS if model != "fused"]
     return [f"{side} {model}" for side in SIDES for model in MODELS]
 

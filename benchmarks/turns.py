@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 
 class Peer:
@@ -41,13 +42,17 @@ class Peer:
     def _read(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"error: the peer {self.name} ended early.")
+            raise SystemExit(
+                f"error: the peer {self.name} ended early. If memory ran out, close "
+                "other programs, or choose a smaller --case."
+            )
         return json.loads(line)
 
     def turn(self, action: str) -> dict:
         """Take the timed steps once."""
-        self.process.stdin.write(f"{action}\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # then there is no answer to read either
+            self.process.stdin.write(f"{action}\n")
+            self.process.stdin.flush()
         return self._read()
 
     def end(self) -> None:

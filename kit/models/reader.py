@@ -121,3 +121,22 @@ def reader_of(model: Transformer, length: int) -> Reader:
     if length not in readers:
         readers[length] = Reader(model, length)
     return readers[length]
+
+
+def settle(model: Transformer, tokens: np.ndarray, steps: int) -> None:
+    """Compile all that `generate` comes to compile if it is called often, to time it.
+
+    Args:
+        model: A kit model whose mask is not full.
+        tokens: (batch, time) prompts like those that will be continued.
+        steps: Tokens to add, no more than the context has room for.
+
+    Example:
+        >>> from kit.config import ModelConfig
+        >>> from kit.models import build
+        >>> config = ModelConfig.uniform(1, vocabulary_size=14, context_length=12)
+        >>> settle(build(config), np.zeros((2, 3), "int32"), steps=4)
+    """
+    reader, ahead = reader_of(model, tokens.shape[1] + steps), max(PAYS_FROM)
+    _, state = reader(tokens, ahead=ahead)
+    reader(tokens[:, :1], tokens.shape[1], state, ahead)

@@ -1,8 +1,10 @@
 """The benchmark compares like with like, and its stored rows were made by it."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from benchmarks.__main__ import (
     show,
 )
 from benchmarks.cases import BASE, CASES, FEATURES, PAPER, WATCHED, Case
+from benchmarks.turns import Peer as Started
 from benchmarks.worker import KIT_BASE, KIT_PLAIN
 from kit.counts import parameter_counts
 from kit.sharpness import SharpnessCallback
@@ -197,7 +200,7 @@ def test_no_pairs_are_refused(monkeypatch):
         main.main()
 
 
-STORED = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
+STORED = json.loads(LATEST.read_text("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -205,8 +208,6 @@ STORED = json.loads(LATEST.read_text("utf-8")) if LATEST.exists() else []
 )
 def test_stored_rows_of_a_case_cover_all_cores_and_peers(case, action):
     rows = [row for row in STORED if row["name"].startswith(f"{action} {case}, ")]
-    if not rows:
-        pytest.skip(f"{action} {case} is not among the stored rows yet")
     names = [f"{action} {case}, {cores}" for cores in ("1 core", "2 cores")]
     compared = {(row["name"], row["peer"]) for row in rows if "ratio_median" in row}
     peers = {*rivals(case)}
@@ -224,6 +225,18 @@ def test_stored_rows_of_a_case_cover_all_cores_and_peers(case, action):
 
 
 def test_the_stored_sweep_tells_its_share_outside_training():
-    if not STORED:
-        pytest.skip("benchmarks/latest.json has not been made yet")
     assert any("outside_training" in row for row in STORED)
+
+
+def test_a_peer_that_has_ended_is_told(monkeypatch):
+    """As when the machine runs out of memory between two turns."""
+    script = "print('{}', flush=True); input()"
+    start = partial(subprocess.Popen, [sys.executable, "-c", script])
+    monkeypatch.setattr(
+        "benchmarks.turns.subprocess.Popen", lambda command, **options: start(**options)
+    )
+    peer = Started("kit 0.23", "shared-512", 1)
+    peer.process.kill()
+    peer.process.wait()
+    with pytest.raises(SystemExit, match=r"kit 0.23 ended early. If memory ran out"):
+        peer.turn("train")
