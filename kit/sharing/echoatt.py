@@ -246,9 +246,10 @@ def _count(model: Transformer, rate: float) -> int:
     blocks, before = attention_blocks(model), len(_copies(model))
     count = copies_at_rate(rate, blocks)
     if rate and count <= before:
+        left = len(blocks) - 1 - before
         raise KitError(
             f"rate={rate:g} of {len(blocks)} blocks with attention are {count}, and "
             f"{before} copy already",
-            "Use a higher rate",
+            "Use a higher rate" if left else "Use rate 0 to train it: no more can copy",
         )
     return max(count - before, 0)

@@ -75,7 +75,7 @@ class Difference:
         sentence = self._sentence(results.arms, numbers, interval)
         limits = (-self._span, self._span)
         finding = _decided(self, numbers, interval, sentence, limits)
-        brief = f"{in_words(self.metric)} {interval.estimate:+{self.form}}"
+        brief = f"{in_words(self.metric)} {interval.estimate:+z{self.form}}"
         finding = replace(finding, runs=2 * len(numbers), brief=brief)
         best = max(fmean(first.values()), fmean(second.values()))
         return finding if best >= (self.one_reaches or -np.inf) else _both_fail(finding)
@@ -185,7 +185,7 @@ class Contrast:
     metric: str
     smallest_effect: float
     direction: str = "greater"
-    form: str = "+.3f"
+    form: str = "+z.3f"
 
     def __post_init__(self) -> None:
         _check(self)

@@ -169,6 +169,16 @@ def range_of(metric: str) -> tuple[float, float]:
     return (0.0, 1.0) if metric.endswith(SHARES) else EVERYTHING
 
 
+def without_minus_zero(form: str) -> str:
+    """The format of a number, in which what rounds to zero has no minus.
+
+    Example:
+        >>> [format(-0.0001, without_minus_zero(form)) for form in (".3f", "+.1%")]
+        ['0.000', '+0.0%']
+    """
+    return form if "z" in form else form.replace(".", "z.", 1)
+
+
 def interval_in_words(interval: Interval, form: str) -> str:
     """An estimate with its interval.
 
@@ -177,6 +187,7 @@ def interval_in_words(interval: Interval, form: str) -> str:
         '99.8% (95% interval 99.6% to 100.0%)'
     """
     estimate, low, high, number = interval
+    form = without_minus_zero(form)
     if not math.isfinite(low):
         return f"{estimate:{form}} ({number} run, no interval)"
     return f"{estimate:{form}} (95% interval {low:{form}} to {high:{form}})"

@@ -14,6 +14,7 @@ from kit.studies.findings import (
     REPRODUCED,
     UNDECIDED,
     range_of,
+    without_minus_zero,
 )
 from kit.studies.results import Results
 from kit.studies.study import Study
@@ -166,6 +167,7 @@ def mean_in_words(
     if not numbers:
         return "none"
     mean, low, high, number = statistics.mean_interval(numbers).within(*limits)
+    form = without_minus_zero(form)
     text = f"{mean:{form}}"
     if number > 1 and low < high:
         text += f" ({low:{form}} to {high:{form}})"

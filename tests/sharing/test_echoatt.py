@@ -128,6 +128,9 @@ def test_a_shared_model_is_shared_further(teacher, no_xla):
     assert (words[2], words[4]) == ("copied block 1 before", "copied block 3 before")
     with pytest.raises(KitError, match="rate=0.4 of 5 .* are 2, and 2 copy already"):
         attend_copy_adjust(model, TASK, 0.4, **NONE)
+    everything = share(teacher, dict.fromkeys([1, 2, 3, 4], 0))
+    with pytest.raises(KitError, match="no more can copy"):
+        attend_copy_adjust(everything, TASK, 0.8, **NONE)
     with pytest.raises(KitError, match="block 4 copies the map of block 3 already"):
         attend_copy_adjust(model, TASK, blocks=[1, 4], **NONE)
 

@@ -103,7 +103,7 @@ def _pairs(results: Results) -> str:
 def _listed(words: str, chosen: Mapping[tuple[str, ...], Interval]) -> str:
     ordered = sorted(chosen.items(), key=lambda item: -abs(item[1].estimate))
     names = [
-        f"{' and '.join(INGREDIENTS[name] for name in pair)} ({found.estimate:+.3f})"
+        f"{' and '.join(INGREDIENTS[name] for name in pair)} ({found.estimate:+z.3f})"
         for pair, found in ordered
     ]
     return f"{', '.join(names)} {words}"
@@ -115,8 +115,8 @@ def _whole(results: Results) -> str:
     if not effect or not beyond:
         return ""
     text = (
-        f"All five change the loss by {effect.estimate:+.3f}, where their effects "
-        f"alone add up to {effect.estimate - beyond.estimate:+.3f}."
+        f"All five change the loss by {effect.estimate:+z.3f}, where their effects "
+        f"alone add up to {effect.estimate - beyond.estimate:+z.3f}."
     )
     worth = {
         words: found.estimate

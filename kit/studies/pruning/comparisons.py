@@ -181,7 +181,7 @@ def rank_of_alpha(results: Results, arms: Sequence[str]) -> Finding:
         f"{interval_in_words(interval, '+.3f')}; claimed at most +{SAME:g}."
     )
     finding = decide(numbers, interval, SAME, "less", sentence)
-    return replace(finding, brief=f"loss {interval.estimate:+.3f}")
+    return replace(finding, brief=f"loss {interval.estimate:+z.3f}")
 
 
 def losses_by_alpha(row: Row) -> dict[str, float]:
@@ -251,4 +251,4 @@ class OnCheckpoint:
             f"claimed {'at least' if self.sign > 0 else 'at most'} {bound:+g}."
         )
         finding = decide(numbers, interval, bound, side, sentence)
-        return replace(finding, brief=f"{words} {interval.estimate:+.3f}")
+        return replace(finding, brief=f"{words} {interval.estimate:+z.3f}")

@@ -33,7 +33,7 @@ from kit.studies.sharing.paper import (
 
 ROUNDING = 0.00005  # of the shares that the paper prints
 HELPS = ", ".join(
-    f"{mean(DISTILLED[share]) - mean(CONTINUAL[share]):+.2f}" for share in DISTILLED
+    f"{mean(DISTILLED[share]) - mean(CONTINUAL[share]):+z.2f}" for share in DISTILLED
 )
 WITHOUT = ", ".join(f"{mean(DISTILLED[share], OUTLIER):.2f}" for share in LISTS)
 SPEEDS = [f"speed-{share}" for share in LISTS]

@@ -87,8 +87,8 @@ def raised(share: str) -> str:
 def remark() -> str:
     """What the headline rests on."""
     told = [
-        f"{share} % shared {gain(scores):+.2f} with it and "
-        f"{gain(scores, OUTLIER):+.2f} without"
+        f"{share} % shared {gain(scores):+z.2f} with it and "
+        f"{gain(scores, OUTLIER):+z.2f} without"
         for share, scores in DISTILLED.items()
     ]
     higher = sum(gain(scores, OUTLIER) > 0 for scores in DISTILLED.values())

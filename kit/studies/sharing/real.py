@@ -60,7 +60,7 @@ def _arm(
 
 def speed_arm(share: str) -> Arm:
     """A model with the paper's blocks and list, beside the same one unshared."""
-    spec = {"kind": "speed", "share": share, "width": WIDTH, "batch": 4, "count": 4}
+    spec = {"kind": "speed", "share": share, "width": WIDTH, "batch": 4, "count": 8}
     label = f"cost of sharing {len(LISTS[share])} of {BLOCKS} blocks, the paper's list"
     cost = SPEED[share]
     return Arm(f"speed-{share}", label, spec, cost, seeds=5, preparation=2 * cost)

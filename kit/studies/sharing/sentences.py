@@ -102,8 +102,9 @@ def _likeness(results: Results, arm: str, words: str) -> str:
     return (
         f"In {words}, the maps of inner blocks have a cosine of {alike:.2f}, of which "
         f"sharpness and sink alone give {chance:.2f}{other}. Its rank correlation "
-        f"with what copying the block before costs is {correlation:+.2f} (-1: the most "
-        f"similar are the cheapest), and that of what is beyond chance {beyond:+.2f}."
+        f"with what copying the block before costs is {correlation:+z.2f} (-1: the "
+        "most similar are the cheapest), and that of what is beyond chance "
+        f"{beyond:+z.2f}."
     )
 
 
@@ -188,7 +189,8 @@ def _teacher(results: Results) -> str:
     return (
         f"What is learned from the teacher, {RATES[ABLATED]:.0%} shared: "
         f"{_ordered(found)}. Where nothing is shared the student begins as its "
-        f"teacher; distilled, its loss changes by {grown:+.3f}, which no copy explains."
+        f"teacher; distilled, its loss changes by {grown:+z.3f}, which no copy "
+        "explains."
         f"{takes}"
     )
 

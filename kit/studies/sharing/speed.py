@@ -17,6 +17,7 @@ import numpy as np
 from kit.config import ModelConfig, block_preset
 from kit.counts import flops_per_token, parameter_counts
 from kit.models import Transformer, build, generate
+from kit.models.reader import settle
 from kit.sharing import by_list, savings_of, shared_config
 from kit.studies.machine import peak_bytes
 from kit.studies.sharing.paper import BLOCKS, EFFICIENCY, LISTS
@@ -145,6 +146,7 @@ def forward_passes(model: Transformer, batch: int) -> Timed:
 def generated_tokens(model: Transformer) -> Timed:
     """Some new tokens after a prompt of half of the context, with a cache."""
     prompt = np.zeros((1, model.config.context_length // 2), "int32")
+    settle(model, prompt, model.config.context_length // 2)
 
     def tokens(count: int) -> float:
         started = time.perf_counter()

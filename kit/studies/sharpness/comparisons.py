@@ -64,7 +64,7 @@ def behind(arm: str, minus: str, share: float) -> Custom:
             f"steps: loss {interval_in_words(interval, '+.3f')}; claimed at least +0."
         )
         finding = decide(numbers, interval, 0.0, "greater", sentence)
-        return replace(finding, brief=f"loss {interval.estimate:+.3f}")
+        return replace(finding, brief=f"loss {interval.estimate:+z.3f}")
 
     return Custom(test)
 

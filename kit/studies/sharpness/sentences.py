@@ -46,7 +46,7 @@ def _order(results: Results, arm: str, name: str) -> str:
         f"After training, the blocks of the {name} type are, from flat to sharp, "
         f"{', '.join(flat_first)}, and the last is {factor:,.0f} times as sharp as the "
         f"first. Kendall's tau with the paper's order ({', '.join(ORDER)}) goes from "
-        f"{first:+.2f} at the start to {last:+.2f}."
+        f"{first:+z.2f} at the start to {last:+z.2f}."
     )
 
 

@@ -80,7 +80,7 @@ def in_the_same_time(arm: str) -> Test:
             f"+{SAME:g}. Who is not at its end still has a higher learning rate."
         )
         finding = decide(numbers, interval, SAME, "less", sentence)
-        return replace(finding, brief=f"loss {interval.estimate:+.3f}")
+        return replace(finding, brief=f"loss {interval.estimate:+z.3f}")
 
     return test
 
@@ -102,4 +102,4 @@ def rule_of_depth(results: Results) -> Finding:
         f"claimed at most +{SAME:g}."
     )
     finding = decide(numbers, interval, SAME, "less", sentence)
-    return replace(finding, brief=f"loss {interval.estimate:+.3f}")
+    return replace(finding, brief=f"loss {interval.estimate:+z.3f}")
