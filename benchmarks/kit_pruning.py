@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -13,6 +14,7 @@ from kit.compiled import compiled
 from kit.config import ModelConfig
 from kit.counts import flops_per_token
 from kit.models import Transformer, build, generate, named_weights
+from kit.models.reader import settle
 from kit.pretrained import load
 from kit.pruning import (
     Calibration,
@@ -159,7 +161,12 @@ def _uses(model: Transformer, case: PruningCase, tokens: np.ndarray) -> dict:
             model.predict_on_batch(sequences)
         return {}
 
+    @cache
+    def compile_generation() -> None:
+        settle(model, prompt, case.generated)
+
     def continued() -> dict[str, Any]:
+        compile_generation()
         generate(model, prompt, steps=case.generated)
         return {}
 

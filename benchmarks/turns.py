@@ -42,6 +42,7 @@ class Peer:
     def _read(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
+            self.end()
             raise SystemExit(
                 f"error: the peer {self.name} ended early. If memory ran out, close "
                 "other programs, or choose a smaller --case."
@@ -57,5 +58,7 @@ class Peer:
 
     def end(self) -> None:
         """Close its input and wait."""
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()

@@ -28,8 +28,8 @@ def generate(
     outgrows the context, the model reads the last `context_length` tokens afresh.
     A model with a full mask reads everything afresh each time.
 
-    On TensorFlow and JAX, what pays to be compiled is, once for each batch size and
-    power of two of the length, and stays with the model: see `kit.models.reader`.
+    On TensorFlow and JAX, what pays to be compiled is, for each batch size and power of
+    two of the length, and stays with the model: see `kit.models.reader`.
 
     Args:
         model: A kit model.

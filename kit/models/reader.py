@@ -1,18 +1,23 @@
 """Reading tokens into a cache, with what is repeated compiled once."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kit.compiled import compiled, compilers
+from kit.errors import KitError
 from kit.layers.taps import is_listening
 from kit.models.transformer import Transformer
 
 PAYS_FROM = (8, 500)
-"""Passes of one shape in which a first and a second compiler are paid back."""
+"""Passes of one shape from which on a first and a second compiler are used.
+
+The second, XLA, is paid back after some 70 passes of SmolLM2 on two cores, and after a
+thousand or more of a small model: this lies between.
+"""
 
 SHORTEST = 64
 """Positions that cost so little that a reader makes room for them in any case."""
@@ -64,34 +69,45 @@ class Reader:
 
         Returns:
             Logits (batch, vocabulary_size), and the state to go on from.
+
+        Raises:
+            KitError: There is no room for so many tokens.
         """
         time = tokens.shape[1]
+        if start + time > self.length:
+            raise KitError(
+                f"{start + time} tokens do not fit into {self.length} positions",
+                "Make a reader with room for more, or read fewer tokens",
+            )
         room = min(1 << (time - 1).bit_length(), self.length - start)
         shape = (len(tokens), room, state is None)
         certain = self.passes[shape] + ahead
         self.passes[shape] += 1
-        # Nobody sees the tokens that fill up the room: they are in the future, and
-        # written over before it comes.
-        filled = np.pad(tokens, [(0, 0), (0, room - time)])
-        arrays = (filled, np.array([time - 1], "int32"), np.array(start, "int32"))
-        inputs = (*map(ops.convert_to_tensor, arrays), state)
-        if not is_listening() and (run := self._best(shape, certain, inputs)):
-            logits, state = run(*inputs)
+        level = 0 if is_listening() else self._level(shape, certain)
+        if level:
+            # Nobody sees the tokens that fill up the room: they are in the future, and
+            # written over before it comes.
+            filled = np.pad(tokens, [(0, 0), (0, room - time)])
+            arrays = [np.array(each, "int32") for each in (filled, [time - 1], start)]
+            inputs = (*map(ops.convert_to_tensor, arrays), state)
+            logits, state = self._at(level, shape, inputs)(*inputs)
         else:
             logits, state = self._read(tokens, [time - 1], start, state)
         return ops.convert_to_numpy(logits), state
 
-    def _best(self, shape: Shape, certain: int, inputs: Any) -> Callable | None:
-        """What pays in so many passes, or has been compiled before."""
-        paid = [
-            xla for xla, n in zip(compilers(), PAYS_FROM, strict=False) if certain >= n
-        ]
-        if len(paid) > self._levels[shape]:
-            self._levels[shape] = len(paid)
+    def _level(self, shape: Shape, certain: int) -> int:
+        """How many of the compilers pay in so many passes, or have been paid for."""
+        pairs = zip(compilers(), PAYS_FROM, strict=False)
+        paid = sum(certain >= pays_from for _, pays_from in pairs)
+        return max(paid, self._levels[shape])
+
+    def _at(self, level: int, shape: Shape, inputs: Sequence[Any]) -> Callable:
+        if level > self._levels[shape]:
+            self._levels[shape] = level
             self._compiled[shape] = compiled(
-                self._read, paid[-1], self.model.weights, inputs
+                self._read, compilers()[level - 1], self.model.weights, inputs
             )
-        return self._compiled.get(shape)
+        return self._compiled[shape]
 
     def _read(self, tokens: Any, last: Any, start: Any, state: Any) -> tuple[Any, Any]:
         cache = self.model.new_cache(self.length)
@@ -124,12 +140,12 @@ def reader_of(model: Transformer, length: int) -> Reader:
 
 
 def settle(model: Transformer, tokens: np.ndarray, steps: int) -> None:
-    """Compile all that `generate` comes to compile if it is called often, to time it.
+    """Compile now what `generate` would compile in long use, before it is timed.
 
     Args:
         model: A kit model whose mask is not full.
         tokens: (batch, time) prompts like those that will be continued.
-        steps: Tokens to add, no more than the context has room for.
+        steps: Tokens to add: at least one, no more than the context has room for.
 
     Example:
         >>> from kit.config import ModelConfig

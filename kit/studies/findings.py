@@ -173,10 +173,12 @@ def without_minus_zero(form: str) -> str:
     """The format of a number, in which what rounds to zero has no minus.
 
     Example:
-        >>> [format(-0.0001, without_minus_zero(form)) for form in (".3f", "+.1%")]
-        ['0.000', '+0.0%']
+        >>> forms = (".3f", "+.1%", ",.0f")
+        >>> [format(-0.0001, without_minus_zero(form)) for form in forms]
+        ['0.000', '+0.0%', '0']
     """
-    return form if "z" in form else form.replace(".", "z.", 1)
+    sign = "+" if form.startswith("+") else ""
+    return f"{sign}z{form.removeprefix(sign).removeprefix('z')}"
 
 
 def interval_in_words(interval: Interval, form: str) -> str:
