@@ -103,10 +103,10 @@ class Reader:
 
     def _at(self, level: int, shape: Shape, inputs: Sequence[Any]) -> Callable:
         if level > self._levels[shape]:
-            self._levels[shape] = level
             self._compiled[shape] = compiled(
                 self._read, compilers()[level - 1], self.model.weights, inputs
             )
+            self._levels[shape] = level
         return self._compiled[shape]
 
     def _read(self, tokens: Any, last: Any, start: Any, state: Any) -> tuple[Any, Any]:
