@@ -174,8 +174,8 @@ def plane(names):
     """Size and loss of what has been made so far."""
     panels = {}
     for title, size in (
-        ("loss over parameters", lambda model: model.count_params()),
-        ("loss over operations a token", lambda model: flops_per_token(model.config)),
+        ("parameters", lambda model: model.count_params()),
+        ("operations a token", lambda model: flops_per_token(model.config)),
     ):
         panels[title] = {
             name: [(size(runs[name, 0].model) / 1000, runs[name, 0].metrics["loss"])]
@@ -228,7 +228,7 @@ lesson.compare("pairs that help", helping, sum(f < 0 for f in beyond.values()))
 plots.heatmap(
     grid,
     names,
-    names,
+    [name.replace("-", "\n") for name in names],
     label="nats per token",
     diverging=True,
     form="+.3f",
