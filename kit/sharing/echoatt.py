@@ -92,7 +92,8 @@ def attend_copy_adjust(
             function of the share done.
 
     Returns:
-        A new model, and a `Record`.
+        A new model, and a `Record`. Where it was trained it is in float32, or in
+        mixed bfloat16 by `TrainConfig.precision`, whatever the given model is in.
 
     Raises:
         KitError: Something given is bad, model and task do not fit, or training

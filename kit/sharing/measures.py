@@ -48,7 +48,8 @@ def compare_maps(
     """The similarity of layers, and that of the null model.
 
     `"cosine"`: of the flattened maps, all heads and rows (2409.14595). `"rows"`: the
-    mean cosine of two rows without column 0, which a sink does not change.
+    mean cosine of two rows without column 0, which a sink does not change; a row that
+    lies wholly on column 0 has no direction there and counts as 0.
     `"jensen-shannon"`: 1 - the mean divergence of two rows in bits. The latter two
     leave out rows that see fewer than two keys beyond column 0, which are alike anyway.
 

@@ -105,7 +105,10 @@ def range_in_words(
     arms = {
         rate: [arm for arm in found if math.isclose(found[arm], rate)] for rate in rates
     }
-    counts = ", ".join(f"{rate:g} for {len(arms[rate])} arms" for rate in rates)
+    counts = ", ".join(
+        f"{rate:g} for {len(ours)} arm{'s' * (len(ours) != 1)}"
+        for rate, ours in arms.items()
+    )
     ends = {"lower": arms[min(rates)], "upper": arms[max(rates)]}
     named = [
         f"at the {end} end {', '.join(ours)}" for end, ours in ends.items() if ours

@@ -61,7 +61,7 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
     arms = search.at_best_rates("toy", [ARM, replace(ARM, name="new")], 0.003)
     assert [arm.spec["train"]["learning_rate"] for arm in arms] == [0.01, 0.003]
     assert search.range_in_words("toy", RATES) == (
-        "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arms (a rate beyond the grid "
+        "0.001 for 0 arms, 0.003 for 0 arms, 0.01 for 1 arm (a rate beyond the grid "
         "may be better: at the upper end sas)"
     )
     monkeypatch.setattr(search, "kept_rates", lambda slug: {"sas": 0.003, "lion": 1e-3})
@@ -69,7 +69,7 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
     assert "beyond" not in search.range_in_words("toy", RATES, ["sas"])
     tenths = [rate / 10 for rate in (3e-4, 3e-3, 1e-2)]
     found = search.range_in_words("toy", tenths, ["lion", "not searched"])
-    assert "0.001 for 1 arms" in found and found.endswith("at the upper end lion)")
+    assert "0.001 for 1 arm" in found and found.endswith("at the upper end lion)")
 
 
 @pytest.mark.parametrize("slug", list(STUDIES))

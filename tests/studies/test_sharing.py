@@ -18,6 +18,7 @@ from kit.studies.sharing.base import (
     RATES,
     REGIMES,
     SCALES,
+    UNSEARCHED_RATE,
     Scale,
     number_at_rate,
     stages,
@@ -201,7 +202,7 @@ def test_an_ablation_takes_the_learning_rate_of_the_arm_that_it_changes(monkeypa
     }
     assert found["text-40-random"] == found["text-40-no-soft"] == 0.5
     assert found["text-40-dropped"] == found["addition-40-continual"] == 0.25
-    assert found["text-75-kd"] == FURTHER_RATES[1]
+    assert found["text-75-kd"] == UNSEARCHED_RATE
 
 
 def test_another_number_of_copies_cannot_be_compared(claimed):

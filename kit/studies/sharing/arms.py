@@ -16,6 +16,7 @@ from kit.studies.sharing.base import (
     REGIMES,
     RULES,
     SCALES,
+    UNSEARCHED_RATE,
     Scale,
     Subject,
     further,
@@ -275,7 +276,7 @@ def _arm(name: str, look: Look, subject: Subject, scale: Scale) -> Arm:
     arm = Arm(name, label, spec, cost, look.seeds, preparation)
     if look.kind == "student":
         rates = kept_rates("sharing")
-        arm = with_rate(arm, rates.get(look.like or name, FURTHER_RATES[1]))
+        arm = with_rate(arm, rates.get(look.like or name, UNSEARCHED_RATE))
     return arm
 
 

@@ -26,8 +26,11 @@ RULES = {
 }
 """How blocks are chosen, see `choosing`; the first is that of the paper's lists."""
 
-FURTHER_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+FURTHER_RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """The learning rates that every arm of the main table is given."""
+
+UNSEARCHED_RATE = 3e-4
+"""The learning rate of an arm that no search has found one for."""
 
 DISTILLED = 0.8  # of the further steps: the paper has one epoch, and then a quarter
 PRINTED = (4, 6, 8, 10)  # the blocks of 12 that copy in the paper's smallest model
@@ -91,7 +94,7 @@ def further(subject: Subject, steps: int) -> TrainConfig:
     return replace(
         subject.train,
         steps=steps,
-        learning_rate=FURTHER_RATES[1],
+        learning_rate=UNSEARCHED_RATE,
         warmup_steps=steps // 20,
         schedule="cosine",
         final_learning_rate=0.0,
