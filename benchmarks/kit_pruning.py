@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -155,18 +154,14 @@ def cut(model: Transformer, sparsity: float) -> Transformer:
 
 def _uses(model: Transformer, case: PruningCase, tokens: np.ndarray) -> dict:
     sequences, prompt = tokens[: case.search_sequences], tokens[:1, : case.prompt]
+    settle(model, prompt, case.generated)
 
     def forward() -> dict[str, Any]:
         for _ in range(case.passes):  # predict would wait for a thread of tf.data
             model.predict_on_batch(sequences)
         return {}
 
-    @cache
-    def compile_generation() -> None:
-        settle(model, prompt, case.generated)
-
     def continued() -> dict[str, Any]:
-        compile_generation()
         generate(model, prompt, steps=case.generated)
         return {}
 

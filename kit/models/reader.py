@@ -97,8 +97,7 @@ class Reader:
 
     def _level(self, shape: Shape, certain: int) -> int:
         """How many of the compilers pay in so many passes, or have been paid for."""
-        pairs = zip(compilers(), PAYS_FROM, strict=False)
-        paid = sum(certain >= pays_from for _, pays_from in pairs)
+        paid = sum(certain >= passes for passes in PAYS_FROM[: len(compilers())])
         return max(paid, self._levels[shape])
 
     def _at(self, level: int, shape: Shape, inputs: Sequence[Any]) -> Callable:

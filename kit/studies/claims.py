@@ -19,6 +19,7 @@ from kit.studies.findings import (
     in_words,
     interval_in_words,
     not_run,
+    number_in_words,
     one_bound,
     range_of,
     spoken_for,
@@ -80,7 +81,8 @@ class Value:
             f"claimed {words} {bound:{self.form}}."
         )
         finding = decide(numbers, interval, bound, direction, sentence, limits)
-        return replace(finding, brief=f"{mean} {interval.estimate:{self.form}}")
+        found = number_in_words(interval.estimate, self.form)
+        return replace(finding, brief=f"{mean} {found}")
 
 
 @dataclass(frozen=True)

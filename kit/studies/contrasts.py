@@ -15,6 +15,7 @@ from kit.studies.findings import (
     decide_equivalence,
     in_words,
     interval_in_words,
+    number_in_words,
     range_of,
 )
 from kit.studies.results import Results
@@ -75,7 +76,8 @@ class Difference:
         sentence = self._sentence(results.arms, numbers, interval)
         limits = (-self._span, self._span)
         finding = _decided(self, numbers, interval, sentence, limits)
-        brief = f"{in_words(self.metric)} {interval.estimate:+z{self.form}}"
+        change = number_in_words(interval.estimate, f"+{self.form}")
+        brief = f"{in_words(self.metric)} {change}"
         finding = replace(finding, runs=2 * len(numbers), brief=brief)
         best = max(fmean(first.values()), fmean(second.values()))
         return finding if best >= (self.one_reaches or -np.inf) else _both_fail(finding)
@@ -185,7 +187,7 @@ class Contrast:
     metric: str
     smallest_effect: float
     direction: str = "greater"
-    form: str = "+z.3f"
+    form: str = "+.3f"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -211,7 +213,8 @@ class Contrast:
             f"claimed {CLAIMED[self.direction]}{self.smallest_effect:g}."
         )
         finding = _decided(self, numbers, interval, sentence, limits)
-        brief = f"{in_words(self.metric)} {interval.estimate:{self.form}}"
+        change = number_in_words(interval.estimate, self.form)
+        brief = f"{in_words(self.metric)} {change}"
         return replace(finding, brief=brief)
 
     def _limits(self) -> tuple[float, float]:

@@ -169,16 +169,15 @@ def range_of(metric: str) -> tuple[float, float]:
     return (0.0, 1.0) if metric.endswith(SHARES) else EVERYTHING
 
 
-def without_minus_zero(form: str) -> str:
-    """The format of a number, in which what rounds to zero has no minus.
+def number_in_words(number: float, form: str) -> str:
+    """A number in a format; what rounds to zero has no minus.
 
     Example:
-        >>> forms = (".3f", "+.1%", ",.0f")
-        >>> [format(-0.0001, without_minus_zero(form)) for form in forms]
+        >>> [number_in_words(-0.0001, form) for form in (".3f", "+.1%", ",.0f")]
         ['0.000', '+0.0%', '0']
     """
     sign = "+" if form.startswith("+") else ""
-    return f"{sign}z{form.removeprefix(sign).removeprefix('z')}"
+    return format(number, f"{sign}z{form.removeprefix(sign)}")
 
 
 def interval_in_words(interval: Interval, form: str) -> str:
@@ -188,8 +187,7 @@ def interval_in_words(interval: Interval, form: str) -> str:
         >>> interval_in_words(Interval(0.998, 0.996, 1.0, 5), ".1%")
         '99.8% (95% interval 99.6% to 100.0%)'
     """
-    estimate, low, high, number = interval
-    form = without_minus_zero(form)
-    if not math.isfinite(low):
-        return f"{estimate:{form}} ({number} run, no interval)"
-    return f"{estimate:{form}} (95% interval {low:{form}} to {high:{form}})"
+    estimate, low, high = (number_in_words(each, form) for each in interval[:3])
+    if not math.isfinite(interval.low):
+        return f"{estimate} ({interval.number} run, no interval)"
+    return f"{estimate} (95% interval {low} to {high})"

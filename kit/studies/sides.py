@@ -13,8 +13,8 @@ from kit.studies.findings import (
     NOT_REPRODUCED,
     REPRODUCED,
     UNDECIDED,
+    number_in_words,
     range_of,
-    without_minus_zero,
 )
 from kit.studies.results import Results
 from kit.studies.study import Study
@@ -167,10 +167,10 @@ def mean_in_words(
     if not numbers:
         return "none"
     mean, low, high, number = statistics.mean_interval(numbers).within(*limits)
-    form = without_minus_zero(form)
-    text = f"{mean:{form}}"
+    text = number_in_words(mean, form)
     if number > 1 and low < high:
-        text += f" ({low:{form}} to {high:{form}})"
+        ends = (number_in_words(end, form) for end in (low, high))
+        text += f" ({' to '.join(ends)})"
     lost = len(everything) - number
     return f"{text} ({lost} of {len(everything)} missing)" if lost else text
 

@@ -69,7 +69,7 @@ def test_arms_take_the_rates_that_are_kept(monkeypatch):
     assert "beyond" not in search.range_in_words("toy", RATES, ["sas"])
     tenths = [rate / 10 for rate in (3e-4, 3e-3, 1e-2)]
     found = search.range_in_words("toy", tenths, ["lion", "not searched"])
-    assert "0.001 for 1 arm" in found and found.endswith("at the upper end lion)")
+    assert "0.001 for 1 arm (" in found and found.endswith("at the upper end lion)")
 
 
 @pytest.mark.parametrize("slug", list(STUDIES))

@@ -190,8 +190,7 @@ def _teacher(results: Results) -> str:
         f"What is learned from the teacher, {RATES[ABLATED]:.0%} shared: "
         f"{_ordered(found)}. Where nothing is shared the student begins as its "
         f"teacher; distilled, its loss changes by {grown:+z.3f}, which no copy "
-        "explains."
-        f"{takes}"
+        f"explains.{takes}"
     )
 
 
